@@ -1,0 +1,119 @@
+/* count_mailbox.c - how many messages of 48 bytes a mailbox passes from threads to its owner.
+ *
+ * One line a question, the median of five runs: one sender one by one, one sender with claims of
+ * 16, four senders one by one, four senders into an evicting mailbox (where what counts is what was
+ * accepted, taken out or displaced). Both sides poll: this measures the mailbox, not the sleep. */
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/mailbox.h"
+
+enum { RUNS = 5, SENDERS_MAX = 4, BATCH_MAX = 16, MESSAGES = 1 << 22, POLLS_BEFORE_YIELD = 256 };
+
+struct question {
+  const char *name;
+  enum trp_policy policy;
+  uint32_t senders;
+  uint32_t batch;
+};
+
+struct run {
+  const struct question *question;
+  struct trp_mailbox mailbox;
+  pthread_barrier_t start;
+};
+
+static double now_s(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void *send_all(void *arg) {
+  struct run *run = arg;
+  struct trp_mailbox *mailbox = &run->mailbox;
+  struct trp_letter letters[BATCH_MAX];
+  memset(letters, 0, sizeof letters);
+  for (uint32_t i = 0; i < BATCH_MAX; i++) {
+    letters[i].type = TRP_QUOTE;
+    letters[i].inline_bytes = TRP_INLINE_BYTES;
+  }
+  uint32_t batch = run->question->batch;
+  uint32_t left = MESSAGES / run->question->senders;
+  uint32_t refused = 0;
+  struct trp_put result;
+  pthread_barrier_wait(&run->start);
+  while (left > 0) {
+    if (mailbox->ops->put(mailbox, 1, false, letters, batch, &result) == TRP_OK) {
+      left -= batch;
+      refused = 0;
+    } else if (++refused % POLLS_BEFORE_YIELD == 0) {
+      sched_yield();
+    }
+  }
+  return NULL;
+}
+
+/* Takes everything out until all senders' mail has been accepted and nothing waits. */
+static void receive_all(struct trp_mailbox *mailbox) {
+  struct trp_mailbox_totals totals = {0};
+  uint32_t empty = 0;
+  for (;;) {
+    if (mailbox->ops->peek(mailbox) != NULL) {
+      mailbox->ops->pop(mailbox);
+      empty = 0;
+    } else if (++empty % POLLS_BEFORE_YIELD == 0) {
+      trp_mailbox_totals(mailbox, &totals);
+      if (totals.accepted == MESSAGES && mailbox->ops->depth(mailbox) == 0) return;
+      sched_yield();
+    }
+  }
+}
+
+static double run_once(const struct question *question) {
+  struct run run = {.question = question};
+  struct trp_mailbox_options options = {.capacity = 4096, .policy = question->policy};
+  if (trp_mailbox_init(&run.mailbox, &options) != TRP_OK) abort();
+  run.mailbox.ops->open(&run.mailbox, 1);
+  pthread_barrier_init(&run.start, NULL, question->senders + 1);
+  pthread_t threads[SENDERS_MAX];
+  for (uint32_t i = 0; i < question->senders; i++)
+    if (pthread_create(&threads[i], NULL, send_all, &run) != 0) abort();
+
+  pthread_barrier_wait(&run.start);
+  double began = now_s();
+  receive_all(&run.mailbox);
+  double seconds = now_s() - began;
+
+  for (uint32_t i = 0; i < question->senders; i++) pthread_join(threads[i], NULL);
+  pthread_barrier_destroy(&run.start);
+  run.mailbox.ops->close(&run.mailbox);
+  run.mailbox.ops->fini(&run.mailbox);
+  return MESSAGES / seconds / 1e6;
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+int main(void) {
+  static const struct question questions[] = {
+      {"one_by_one", TRP_REJECT, 1, 1},
+      {"claims_of_16", TRP_REJECT, 1, 16},
+      {"four_to_one", TRP_REJECT, 4, 1},
+      {"four_to_one_claims_of_16", TRP_REJECT, 4, 16},
+      {"evicting_four_to_one", TRP_DROP_OLDEST, 4, 1},
+  };
+  for (size_t q = 0; q < sizeof questions / sizeof *questions; q++) {
+    double rates[RUNS];
+    for (int i = 0; i < RUNS; i++) rates[i] = run_once(&questions[q]);
+    qsort(rates, RUNS, sizeof *rates, ascending);
+    printf("count_mailbox %s %.1f M msg/s\n", questions[q].name, rates[RUNS / 2]);
+  }
+  return 0;
+}

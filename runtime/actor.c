@@ -1,0 +1,240 @@
+/* actor.c - a block is made and unmade, and the functions that an author calls in a turn. */
+#include "runtime/actor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/log.h"
+#include "runtime/system.h"
+
+/* ---- the block ---- */
+
+static void fill_restart(struct trp_restart_policy *r) {
+  if (r->intensity == 0) r->intensity = 5;
+  if (r->window_ms == 0) r->window_ms = 60000;
+  if (r->backoff_min_ms == 0) r->backoff_min_ms = 50;
+  if (r->backoff_max_ms == 0) r->backoff_max_ms = 5000;
+  if (r->stable_ms == 0) r->stable_ms = 10000;
+}
+
+static void fill_spec(struct trp_actor *a, const struct trp_spec *spec) {
+  a->spec = *spec;
+  snprintf(a->name, sizeof a->name, "%s", spec->name);
+  a->spec.name = a->name;
+  a->spec.listen = a->listen;
+  a->spec.supervisor = NULL; /* the block's own pointer says it */
+  if (a->spec.start_timeout_ms == 0) a->spec.start_timeout_ms = 5000;
+  if (a->spec.budget_ms == 0) a->spec.budget_ms = 2000;
+  if (a->spec.turn_limit_ms == 0) a->spec.turn_limit_ms = 2000;
+  if (a->spec.outbox_max == 0) a->spec.outbox_max = 256;
+  fill_restart(&a->spec.restart);
+}
+
+enum trp_err trp_actor_init(struct trp_actor *a, struct trp_system *system, uint32_t index,
+                            const struct trp_spec *spec) {
+  memset(a, 0, sizeof *a);
+  enum trp_err err = trp_mailbox_init(&a->mailbox, &spec->mailbox);
+  if (err != TRP_OK) return err;
+  if (spec->listen != NULL) {
+    a->listen = strdup(spec->listen);
+    if (a->listen == NULL) {
+      a->mailbox.ops->fini(&a->mailbox);
+      return TRP_NO_MEMORY;
+    }
+  }
+  fill_spec(a, spec);
+  a->system = system;
+  a->index = index;
+  a->self.actor = a;
+  a->report_node.kind = TRP_NODE_CHILD;
+  a->notice.kind = TRP_NODE_NOTICE;
+  pthread_mutex_init(&a->lock, NULL);
+  return TRP_OK;
+}
+
+void trp_actor_fini(struct trp_actor *a) {
+  a->mailbox.ops->fini(&a->mailbox);
+  pthread_mutex_destroy(&a->lock);
+  free(a->listen);
+}
+
+const char *trp_actor_state_text(enum trp_actor_state state) {
+  static const char *const texts[] = {"new", "starting", "running", "draining",
+                                      "down", "stuck",   "gone"};
+  return (size_t)state < sizeof texts / sizeof *texts ? texts[state] : "?";
+}
+
+/* ---- a turn's view ---- */
+
+struct trp_system *trp_self_system(struct trp_self *self) { return self->actor->system; }
+const char *trp_self_name(struct trp_self *self) { return self->actor->name; }
+uint64_t trp_self_incarnation(struct trp_self *self) { return self->incarnation; }
+
+struct trp_ref trp_self_ref(struct trp_self *self) {
+  return trp_actor_ref(self->actor, self->incarnation);
+}
+
+bool trp_self_stopping(struct trp_self *self) {
+  return trp_actor_state(self->actor) == TRP_ACTOR_DRAINING;
+}
+
+uint64_t trp_now_ns(struct trp_self *self) { return trp_env_now_ns(&self->actor->system->env); }
+uint64_t trp_random(struct trp_self *self) { return trp_env_random(&self->actor->system->env); }
+
+struct trp_ref trp_whereis(struct trp_self *self, const char *name) {
+  return trp_system_whereis(self->actor->system, name);
+}
+
+void trp_exit(struct trp_self *self) { self->exiting = true; }
+
+void trp_ask_cancel(struct trp_self *self, uint64_t correlation) {
+  struct trp_ask *ask = self->asks;
+  while (ask != NULL && trp_ask_token(ask) != correlation) ask = ask->mine_next;
+  if (ask == NULL) return;
+  trp_ask_forget(self, ask);
+  /* Where an answer is on its way, it comes through the lane and is closed there. */
+  (void)trp_ask_abandon(&self->actor->system->asks, ask);
+}
+
+enum trp_err trp_timer_start(struct trp_self *self, uint64_t delay_ns, uint64_t period_ns,
+                             uint64_t tag, uint64_t *id) {
+  uint64_t now = trp_now_ns(self);
+  struct trp_timer_entry entry = {
+      .due_ns = delay_ns > UINT64_MAX - now ? UINT64_MAX : now + delay_ns,
+      .period_ns = period_ns,
+      .tag = tag,
+      .kind = TRP_TIMER_USER};
+  enum trp_err err = trp_timers_add(&self->timers, entry, id);
+  if (err == TRP_OK) trp_held(self->actor, TRP_RES_TIMER, 1);
+  return err;
+}
+
+void trp_timer_cancel(struct trp_self *self, uint64_t id) {
+  if (trp_timers_remove(&self->timers, id)) trp_held(self->actor, TRP_RES_TIMER, -1);
+}
+
+enum trp_err trp_monitor(struct trp_self *self, struct trp_ref who, uint64_t *id) {
+  struct trp_actor *target = trp_actor_find(self->actor->system, who);
+  if (target == NULL) return TRP_NO_ACTOR;
+  struct trp_watch *watch = trp_watch_open(self->actor, target, trp_ref_incarnation(who));
+  if (watch == NULL) return TRP_NO_MEMORY;
+  if (id != NULL) *id = watch->id;
+  return TRP_OK;
+}
+
+enum trp_err trp_watch(struct trp_self *self, const char *name, uint64_t *id) {
+  struct trp_actor *target = trp_system_find_named(self->actor->system, name);
+  if (target == NULL) return TRP_NO_ACTOR;
+  struct trp_watch *watch = trp_watch_open(self->actor, target, 0);
+  if (watch == NULL) return TRP_NO_MEMORY;
+  if (id != NULL) *id = watch->id;
+  return TRP_OK;
+}
+
+void trp_demonitor(struct trp_self *self, uint64_t id) {
+  struct trp_watch *watch = self->watches;
+  while (watch != NULL && watch->id != id) watch = watch->mine_next;
+  if (watch != NULL) trp_watch_close(watch);
+}
+
+static bool lives(struct trp_actor *a, struct trp_ref ref) {
+  pthread_mutex_lock(&a->lock);
+  bool yes = a->alive && a->life == trp_ref_incarnation(ref);
+  pthread_mutex_unlock(&a->lock);
+  return yes;
+}
+
+enum trp_err trp_edge_add(struct trp_self *self, struct trp_ref from, struct trp_ref to) {
+  struct trp_system *system = self->actor->system;
+  struct trp_actor *a = trp_actor_find(system, from), *b = trp_actor_find(system, to);
+  if (a == NULL || b == NULL) return TRP_NO_ACTOR;
+  enum trp_err err = trp_graph_add(&system->graph, a->index, b->index, true);
+  if (err != TRP_OK || (lives(a, from) && lives(b, to))) return err;
+  trp_graph_remove(&system->graph, a->index, b->index); /* an end that has ended cannot take it */
+  return TRP_NO_ACTOR;
+}
+
+void trp_edge_remove(struct trp_self *self, struct trp_ref from, struct trp_ref to) {
+  struct trp_system *system = self->actor->system;
+  struct trp_actor *a = trp_actor_find(system, from), *b = trp_actor_find(system, to);
+  if (a != NULL && b != NULL) trp_graph_remove(&system->graph, a->index, b->index);
+}
+
+void trp_stop_hold(struct trp_self *self) { self->holds++; }
+
+void trp_stop_release(struct trp_self *self) {
+  CHECK(self->holds > 0);
+  self->holds--;
+}
+
+uint64_t trp_stop_deadline_ns(struct trp_self *self) {
+  if (!trp_self_stopping(self)) return TRP_FOREVER;
+  uint64_t soft = atomic_load_explicit(&self->actor->stop_soft_ns, memory_order_relaxed);
+  return soft != 0 ? soft : TRP_FOREVER;
+}
+
+void trp_account(struct trp_self *self, enum trp_resource what, int64_t delta) {
+  CHECK(what < TRP_RES_COUNT);
+  trp_held(self->actor, what, delta);
+}
+
+void trp_log(struct trp_self *self, enum trp_log_level level, const char *event,
+             const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  trp_log_write(self->actor->system->log, self->actor->name, level, event, format, args);
+  va_end(args);
+}
+
+void trp_journal(struct trp_self *self, uint16_t type, const void *body, size_t bytes) {
+  trp_system_journal_put(self->actor->system, self->actor->name, type, body, bytes);
+}
+
+/* ---- supervision ---- */
+
+bool trp_child_at(struct trp_self *self, size_t i, struct trp_child *out) {
+  struct trp_system *system = self->actor->system;
+  size_t count = trp_system_actor_count(system);
+  for (size_t k = 0; k < count; k++) {
+    struct trp_actor *a = system->actors[k];
+    if (a->supervisor != self->actor || i-- > 0) continue;
+    pthread_mutex_lock(&a->lock);
+    uint64_t life = a->life;
+    pthread_mutex_unlock(&a->lock);
+    *out = (struct trp_child){
+        .ref = trp_actor_ref(a, life),
+        .name = a->name,
+        .policy = a->spec.restart,
+        .restarts = atomic_load_explicit(&a->restarts, memory_order_relaxed)};
+    return true;
+  }
+  return false;
+}
+
+static struct trp_actor *child_of(struct trp_self *self, struct trp_ref ref) {
+  struct trp_actor *a = trp_actor_find(self->actor->system, ref);
+  return a != NULL && a->supervisor == self->actor ? a : NULL;
+}
+
+enum trp_err trp_child_restart(struct trp_self *self, struct trp_ref child) {
+  struct trp_actor *a = child_of(self, child);
+  if (a == NULL) return TRP_NO_ACTOR;
+  if (atomic_load_explicit(&a->system->stopping, memory_order_acquire)) return TRP_STOPPED;
+  if (trp_actor_state(a) != TRP_ACTOR_DOWN) return TRP_WRONG_STATE;
+  if (atomic_load_explicit(&a->thread_exited, memory_order_acquire)) {
+    trp_coordinator_revive(a);
+  } else {
+    trp_actor_signal(a, TRP_SIGNAL_START);
+  }
+  return TRP_OK;
+}
+
+enum trp_err trp_child_stop(struct trp_self *self, struct trp_ref child) {
+  struct trp_actor *a = child_of(self, child);
+  if (a == NULL) return TRP_NO_ACTOR;
+  if (trp_actor_state(a) != TRP_ACTOR_RUNNING) return TRP_WRONG_STATE;
+  trp_actor_signal(a, TRP_SIGNAL_ALONE);
+  return TRP_OK;
+}

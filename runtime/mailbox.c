@@ -1,0 +1,107 @@
+#include "runtime/mailbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CAPACITY_DEFAULT = 1024, CAPACITY_MIN = 2, CAPACITY_MAX = 524288 };
+
+/* A sequence is told from its neighbours of two laps on either side by 21 bits. */
+_Static_assert(4 * CAPACITY_MAX <= 1 << TRP_GATE_POSITION_BITS, "sequences stay unambiguous");
+_Static_assert(TRP_GATE_PARKED == TRP_GATE_POSITION_MASK + 1, "the gate's fields adjoin");
+_Static_assert(sizeof(struct trp_mailbox) == 192, "three cache lines");
+
+static uint32_t round_up(uint32_t capacity) {
+  if (capacity == 0) return CAPACITY_DEFAULT;
+  uint32_t rounded = CAPACITY_MIN;
+  while (rounded < capacity) rounded *= 2;
+  return rounded;
+}
+
+static bool valid(const struct trp_mailbox_options *options) {
+  if (options->capacity > CAPACITY_MAX) return false;
+  switch (options->policy) {
+    case TRP_REJECT:
+    case TRP_WAIT:
+    case TRP_DROP_OLDEST:
+      return true;
+    case TRP_CONFLATE:
+      return options->key != NULL;
+  }
+  return false;
+}
+
+enum trp_err trp_mailbox_init(struct trp_mailbox *mailbox,
+                              const struct trp_mailbox_options *options) {
+  memset(mailbox, 0, sizeof *mailbox);
+  if (!valid(options)) return TRP_INVALID;
+
+  uint32_t capacity = round_up(options->capacity);
+  struct trp_letter *slots = aligned_alloc(64, capacity * sizeof *slots);
+  if (slots == NULL) return TRP_NO_MEMORY;
+  for (uint32_t i = 0; i < capacity; i++) atomic_init(&slots[i].sequence, i);
+  mailbox->slots = slots;
+  mailbox->mask = capacity - 1;
+  mailbox->policy = options->policy;
+  mailbox->key = options->key;
+  mailbox->ops = &trp_mailbox_ring_ops;
+  atomic_init(&mailbox->gate, TRP_GATE_CLOSED);
+  if (options->policy == TRP_REJECT || options->policy == TRP_WAIT) return TRP_OK;
+
+  mailbox->ops = &trp_mailbox_evict_ops;
+  enum trp_err err = trp_evict_init(mailbox);
+  if (err == TRP_OK) return TRP_OK;
+  free(slots);
+  memset(mailbox, 0, sizeof *mailbox);
+  return err;
+}
+
+void trp_mailbox_shut(struct trp_mailbox *mailbox) {
+  /* Release: a sender that is told STOPPED sees why. Partner: the gate load in put. */
+  atomic_fetch_or_explicit(&mailbox->gate, TRP_GATE_SHUT, memory_order_release);
+  if (mailbox->evict != NULL) trp_evict_settle(mailbox);
+}
+
+bool trp_mailbox_unpark(struct trp_mailbox *mailbox) {
+  /* Always a read-modify-write, also where the bit is clear. Its release pairs with the acquire of
+   * park's: if the owner parks after this, it sees whatever the caller set before (a flag, a
+   * delivery node) and does not sleep. Its acquire pairs with park's release: what the owner read
+   * before it parked (the word it sleeps on) it read before we change it. */
+  uint64_t before =
+      atomic_fetch_and_explicit(&mailbox->gate, ~TRP_GATE_PARKED, memory_order_acq_rel);
+  return (before & TRP_GATE_PARKED) != 0;
+}
+
+uint64_t trp_mailbox_incarnation(const struct trp_mailbox *mailbox) {
+  /* Acquire: partner is open's release. */
+  return atomic_load_explicit(&mailbox->gate, memory_order_acquire) >> TRP_GATE_INCARNATION_SHIFT;
+}
+
+bool trp_mailbox_is_closed(const struct trp_mailbox *mailbox) {
+  /* Acquire: partner is close's release. */
+  return (atomic_load_explicit(&mailbox->gate, memory_order_acquire) & TRP_GATE_CLOSED) != 0;
+}
+
+void trp_mailbox_note_depth(struct trp_mailbox *mailbox, uint64_t depth) {
+  /* Relaxed: a statistic, ordered with nothing. */
+  uint64_t max = atomic_load_explicit(&mailbox->depth_max, memory_order_relaxed);
+  while (depth > max &&
+         !atomic_compare_exchange_weak_explicit(&mailbox->depth_max, &max, depth,
+                                                memory_order_relaxed, memory_order_relaxed)) {
+  }
+}
+
+void trp_mailbox_totals(struct trp_mailbox *mailbox, struct trp_mailbox_totals *out) {
+  if (mailbox->evict != NULL) {
+    trp_evict_totals(mailbox, out);
+    return;
+  }
+  /* Head first, with acquire (partner: pop's release of head), so that the position read after it
+   * is not behind it: a letter was claimed before it was taken. */
+  uint64_t head = atomic_load_explicit(&mailbox->head, memory_order_acquire);
+  uint64_t voided = atomic_load_explicit(&mailbox->voided, memory_order_relaxed);
+  uint64_t gate = atomic_load_explicit(&mailbox->gate, memory_order_relaxed);
+  *out = (struct trp_mailbox_totals){
+      .accepted = head + ((gate - head) & TRP_GATE_POSITION_MASK) - voided,
+      .taken = head - voided,
+  };
+}

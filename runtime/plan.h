@@ -1,0 +1,28 @@
+/* plan.h - the plan of a stop: for each actor its component, its deadlines, and whom it waits for.
+ *
+ * An actor's soft deadline is the latest hard deadline of its upstreams plus its own budget, so that
+ * a slow producer does not make its consumers late; its hard one follows by a grace of a quarter of
+ * the budget. Where the longest path does not fit the system's budget all are scaled down alike.
+ * Pure: no clock, no actors. Thread: the coordinator's. */
+#ifndef TRP_RUNTIME_PLAN_H
+#define TRP_RUNTIME_PLAN_H
+
+#include "runtime/graph.h"
+
+struct trp_plan {
+  struct trp_order order;
+  uint32_t *waits;    /* of each component: edges from actors elsewhere that are still open */
+  uint64_t *soft_ns;  /* of each component, from the pill */
+  uint64_t *hard_ns;
+};
+
+/* `budget_ms` of each actor; `total_ns` for the system. Errors: NO_MEMORY. */
+TRP_MUST_USE enum trp_err trp_plan_make(struct trp_plan *plan, struct trp_graph *graph,
+                                        uint32_t actors, const uint32_t *budget_ms,
+                                        uint64_t total_ns);
+
+/* An actor has closed: true for each component that nothing holds open any more, one a call. */
+bool trp_plan_closed(struct trp_plan *plan, uint32_t actor, uint32_t *edge, uint32_t *component);
+void trp_plan_fini(struct trp_plan *plan);
+
+#endif

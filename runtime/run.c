@@ -1,0 +1,206 @@
+/* run.c - a program whose main is the system: signals, last words, the report, the exit status.
+ *
+ * All that a library must not do by itself is here, and happens only because the embedder called
+ * trp_system_run. SIGINT and SIGTERM are blocked before any thread exists and read from a signalfd,
+ * so no handler interrupts anything; a stop that arrives while the system is starting is latched. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "runtime/deadline.h"
+#include "runtime/fdcount.h"
+#include "runtime/report.h"
+#include "runtime/stack.h"
+#include "runtime/system.h"
+#include "runtime/write.h"
+
+enum { FDS_MAX = 4096 };
+static const uint64_t WRITE_NS = 500 * TRP_NS_PER_MS;
+static const int FATAL[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+
+struct run {
+  struct trp_system *system;
+  int signal_fd, changed_fd;
+  sigset_t old_mask;
+  struct sigaction old_fatal[sizeof FATAL / sizeof *FATAL];
+  struct trp_fd *before;
+  size_t before_count;
+  int signals;
+};
+
+/* ---- last words ---- */
+
+static void say(const char *text) { (void)!write(STDERR_FILENO, text, strlen(text)); }
+
+/* A memory fault cannot be survived in a thread: name it and die. Async-signal-safe only. */
+static void on_fatal(int number) {
+  char stack[1024];
+  struct trp_stack pcs;
+  const struct trp_actor *a = trp_turn_current();
+  trp_stack_capture(&pcs, 1);
+  trp_stack_text(&pcs, stack, sizeof stack);
+  say("troupe: fatal signal ");
+  say(sigabbrev_np(number));
+  say(" in ");
+  say(a != NULL ? a->name : "a thread that is no actor's");
+  say(": ");
+  say(stack);
+  say("\n");
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+static void install_fatal(struct run *run) {
+  struct sigaction action = {.sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND};
+  sigemptyset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof FATAL / sizeof *FATAL; i++) {
+    sigaction(FATAL[i], &action, &run->old_fatal[i]);
+  }
+}
+
+static void restore_fatal(struct run *run) {
+  for (size_t i = 0; i < sizeof FATAL / sizeof *FATAL; i++) {
+    sigaction(FATAL[i], &run->old_fatal[i], NULL);
+  }
+}
+
+/* ---- set-up ---- */
+
+static bool open_run(struct run *run) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  run->before = calloc(FDS_MAX, sizeof *run->before);
+  if (run->before == NULL) return false;
+  run->before_count = trp_fd_list(run->before, FDS_MAX);
+  if (run->before_count > FDS_MAX) run->before_count = FDS_MAX;
+  if (pthread_sigmask(SIG_BLOCK, &set, &run->old_mask) != 0) return false;
+  run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  run->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (run->signal_fd < 0 || run->changed_fd < 0) return false;
+  atomic_store_explicit(&run->system->changed_fd, run->changed_fd + 1, memory_order_release);
+  signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write, not an end */
+  (void)!trp_stack_install(); /* without it stacks of stuck threads come from /proc */
+  install_fatal(run);
+  return true;
+}
+
+static void close_run(struct run *run) {
+  restore_fatal(run);
+  trp_stack_uninstall();
+  atomic_store_explicit(&run->system->changed_fd, 0, memory_order_release);
+  if (run->signal_fd >= 0) close(run->signal_fd);
+  if (run->changed_fd >= 0) close(run->changed_fd);
+  pthread_sigmask(SIG_SETMASK, &run->old_mask, NULL);
+  free(run->before);
+}
+
+/* ---- waiting ---- */
+
+static void take_signals(struct run *run) {
+  struct signalfd_siginfo info;
+  while (read(run->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+    run->signals++;
+    char reason[64];
+    snprintf(reason, sizeof reason, "signal SIG%s", sigabbrev_np((int)info.ssi_signo));
+    if (run->signals == 1) trp_system_stop(run->system, reason);
+    if (run->signals == 2) trp_system_stop_now(run->system, reason);
+    if (run->signals < 3) continue;
+    say("troupe: third signal: leaving at once, without an account\n");
+    if (run->system->options.on_leave != NULL) {
+      run->system->options.on_leave(run->system->options.on_leave_arg);
+    }
+    _exit(1);
+  }
+}
+
+static void wait_for_end(struct run *run) {
+  enum { NAP_MS = 60000 }; /* both descriptors tell; the bound is for a wait that has none */
+  struct pollfd fds[2] = {{.fd = run->signal_fd, .events = POLLIN},
+                          {.fd = run->changed_fd, .events = POLLIN}};
+  while (trp_system_stage(run->system) != TRP_STAGE_STOPPED) {
+    poll(fds, 2, NAP_MS);
+    eventfd_t count;
+    (void)!eventfd_read(run->changed_fd, &count);
+    take_signals(run);
+  }
+}
+
+/* ---- the account ---- */
+
+static bool was_there(const struct run *run, const struct trp_fd *fd) {
+  for (size_t i = 0; i < run->before_count; i++) {
+    if (run->before[i].fd == fd->fd) return true;
+  }
+  return false;
+}
+
+/* Descriptors that came while the system ran and have not gone. nng keeps an epoll and an eventfd
+ * for the process's life, so those kinds do not count. */
+static int64_t count_left(struct run *run) {
+  struct trp_fd *now = calloc(FDS_MAX, sizeof *now);
+  if (now == NULL) return 0;
+  size_t count = trp_fd_list(now, FDS_MAX);
+  int64_t left = 0;
+  for (size_t i = 0; i < count && i < FDS_MAX; i++) {
+    if (was_there(run, &now[i]) || strncmp(now[i].target, "anon_inode:", 11) == 0) continue;
+    left++;
+    trp_system_log(run->system, "system", TRP_LOG_ERROR, "left.descriptor", "fd=%d target=%s",
+                   now[i].fd, now[i].target);
+  }
+  free(now);
+  return left;
+}
+
+static void write_json(struct trp_system *system) {
+  const char *path = system->options.report_json;
+  if (path == NULL) return;
+  int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  enum trp_err err = fd < 0 ? TRP_SYSTEM : trp_report_json(&system->report, fd, WRITE_NS);
+  if (err != TRP_OK) {
+    trp_system_log(system, "system", TRP_LOG_ERROR, "report.not_written", "path=%s error=\"%s\"",
+                   path, errno != 0 ? strerror(errno) : trp_err_text(err));
+  }
+  if (fd >= 0) close(fd);
+}
+
+static int account(struct run *run) {
+  struct trp_system *system = run->system;
+  trp_report_add_left(&system->report, TRP_RES_DESCRIPTOR, count_left(run));
+  (void)!trp_log_flush(system->log, 100 * TRP_NS_PER_MS);
+  fflush(stdout);
+  if (!system->options.quiet_report) {
+    (void)!trp_report_table(&system->report, STDOUT_FILENO, WRITE_NS);
+  }
+  write_json(system);
+  (void)!trp_log_flush(system->log, 100 * TRP_NS_PER_MS);
+  return trp_verdict_status(system->report.verdict);
+}
+
+int trp_system_run(struct trp_system *system) {
+  enum { WRONG_USE = 2 };
+  struct run run = {.system = system, .signal_fd = -1, .changed_fd = -1};
+  if (system->options.sched != TRP_SCHED_THREADS) return WRONG_USE;
+  if (!open_run(&run) || trp_system_start_async(system) != TRP_OK) {
+    say("troupe: the system could not be started\n");
+    close_run(&run);
+    return WRONG_USE;
+  }
+  wait_for_end(&run);
+  int status = account(&run);
+  if (system->report.verdict == TRP_VERDICT_ABANDONED) {
+    /* A thread is still in its turn: nothing of the process can be taken apart safely. */
+    if (system->options.on_leave != NULL) system->options.on_leave(system->options.on_leave_arg);
+    _exit(status);
+  }
+  close_run(&run);
+  return status;
+}

@@ -1,0 +1,181 @@
+/* sched_threads.c - the real scheduler: a thread for each actor, one for the coordinator.
+ *
+ * An actor's thread steps as long as there is something to do and then sleeps, on its futex or in the
+ * slot's I/O loop, until a wake-up or its next timer. */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/check.h"
+#include "runtime/futex.h"
+#include "runtime/sched.h"
+#include "runtime/thread.h"
+
+enum { STACK_BYTES = 512 * 1024, LOOP_EVERY = 16 };
+
+struct threads {
+  struct trp_sched base;
+  pthread_t coordinator;
+  bool running;
+  _Atomic bool closing;
+  _Atomic uint32_t word; /* futex of the coordinator */
+};
+
+static pthread_key_t exit_key; /* tells a thread that leaves by itself from one that is let go */
+static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+
+/* Runs on a thread that exits inside a turn (pthread_exit): its actor crashes, and the coordinator
+ * joins the thread before a new life gets another. */
+static void exited_in_turn(void *arg) {
+  struct trp_actor *a = arg;
+  trp_turn_enter(a);
+  a->crash.stack.depth = 0;
+  trp_crash_note(a, TRP_CAUSE_EXIT, TRP_THREAD_EXIT, trp_err_text(TRP_THREAD_EXIT));
+  /* Set before anybody hears of the crash: who restarts the actor must see that it has no thread. */
+  atomic_store_explicit(&a->thread_exited, true, memory_order_release);
+  trp_life_crash(a);
+  atomic_store_explicit(&a->tid, 0, memory_order_relaxed);
+}
+
+static void make_exit_key(void) { ASSERT(pthread_key_create(&exit_key, exited_in_turn) == 0); }
+
+static void sleep_in(struct trp_actor *a, uint32_t seen) {
+  struct trp_loop *loop = a->spec.loop;
+  uint64_t until = trp_actor_due_ns(a);
+  if (loop != NULL) {
+    loop->run(loop, until);
+  } else {
+    trp_futex_wait(&a->wakes, seen, until);
+  }
+}
+
+static void *run_actor(void *arg) {
+  struct trp_actor *a = arg;
+  struct trp_thread_slot *slot = trp_thread_enter(a->name, "actor", a->system->name);
+  pthread_setspecific(exit_key, a);
+  atomic_store_explicit(&a->tid, gettid(), memory_order_relaxed);
+  trp_turn_enter(a);
+  for (unsigned busy = 0;;) {
+    uint32_t seen = atomic_load_explicit(&a->wakes, memory_order_acquire);
+    enum trp_step step = trp_actor_step(a);
+    if (step == TRP_STEP_LEAVE) break;
+    if (step == TRP_STEP_MORE) {
+      /* I/O is served also while mail keeps coming. */
+      if (a->spec.loop != NULL && ++busy % LOOP_EVERY == 0) a->spec.loop->run(a->spec.loop, 0);
+      continue;
+    }
+    trp_thread_touch(slot, trp_env_now_ns(&a->system->env));
+    if (!trp_actor_park(a)) continue;
+    sleep_in(a, seen);
+    trp_actor_unpark(a);
+  }
+  atomic_store_explicit(&a->tid, 0, memory_order_relaxed);
+  trp_turn_enter(NULL);
+  pthread_setspecific(exit_key, NULL);
+  trp_thread_leave(slot);
+  return NULL;
+}
+
+static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
+  (void)sched;
+  pthread_attr_t attr;
+  pthread_attr_init(&attr);
+  pthread_attr_setstacksize(&attr, STACK_BYTES);
+  int failed = pthread_create(&a->thread, &attr, run_actor, a);
+  pthread_attr_destroy(&attr);
+  a->has_thread = failed == 0;
+  return failed == 0 ? TRP_OK : TRP_SYSTEM;
+}
+
+static bool join_by(pthread_t thread, uint64_t until_ns) {
+  struct timespec t = {.tv_sec = (time_t)(until_ns / TRP_NS_PER_S),
+                       .tv_nsec = (long)(until_ns % TRP_NS_PER_S)};
+  return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &t) == 0;
+}
+
+static bool detach(struct trp_sched *sched, struct trp_actor *a, uint64_t until_ns) {
+  (void)sched;
+  if (!a->has_thread) return true;
+  if (!join_by(a->thread, until_ns)) return false;
+  a->has_thread = false;
+  return true;
+}
+
+static void wake(struct trp_sched *sched, struct trp_actor *a) {
+  (void)sched;
+  atomic_fetch_add_explicit(&a->wakes, 1, memory_order_release);
+  if (a->spec.loop != NULL) {
+    a->spec.loop->wake(a->spec.loop);
+  } else {
+    trp_futex_wake(&a->wakes, 1);
+  }
+}
+
+static void notify(struct trp_sched *sched, _Atomic uint32_t *word) {
+  (void)sched;
+  trp_futex_wake(word, INT_MAX);
+}
+
+static void wait_word(struct trp_sched *sched, _Atomic uint32_t *word, uint32_t seen,
+                      uint64_t until_ns) {
+  (void)sched;
+  trp_futex_wait(word, seen, until_ns);
+}
+
+static void wake_coordinator(struct trp_sched *sched) {
+  struct threads *t = (struct threads *)sched;
+  atomic_fetch_add_explicit(&t->word, 1, memory_order_release);
+  trp_futex_wake(&t->word, 1);
+}
+
+static void *run_coordinator(void *arg) {
+  struct threads *t = arg;
+  struct trp_thread_slot *slot =
+      trp_thread_enter("coordinator", "coordinator", t->base.system->name);
+  while (!atomic_load_explicit(&t->closing, memory_order_acquire)) {
+    uint32_t seen = atomic_load_explicit(&t->word, memory_order_acquire);
+    uint64_t until = trp_coordinator_step(t->base.system->coordinator);
+    if (until > trp_env_now_ns(&t->base.system->env)) trp_futex_wait(&t->word, seen, until);
+  }
+  trp_thread_leave(slot);
+  return NULL;
+}
+
+static enum trp_err open_sched(struct trp_sched *sched) {
+  struct threads *t = (struct threads *)sched;
+  if (pthread_create(&t->coordinator, NULL, run_coordinator, t) != 0) return TRP_SYSTEM;
+  t->running = true;
+  return TRP_OK;
+}
+
+static void close_sched(struct trp_sched *sched) {
+  struct threads *t = (struct threads *)sched;
+  if (!t->running) return;
+  atomic_store_explicit(&t->closing, true, memory_order_release);
+  wake_coordinator(sched);
+  t->running = !join_by(t->coordinator, trp_env_now_ns(&sched->system->env) + TRP_NS_PER_S);
+}
+
+static void destroy(struct trp_sched *sched) { free(sched); }
+
+static const struct trp_sched_ops ops = {.attach = attach,
+                                         .detach = detach,
+                                         .wake = wake,
+                                         .wake_coordinator = wake_coordinator,
+                                         .open = open_sched,
+                                         .wait = wait_word,
+                                         .notify = notify,
+                                         .close = close_sched,
+                                         .destroy = destroy};
+
+struct trp_sched *trp_sched_threads_new(struct trp_system *system) {
+  pthread_once(&exit_once, make_exit_key);
+  struct threads *t = calloc(1, sizeof *t);
+  if (t == NULL) return NULL;
+  t->base.ops = &ops;
+  t->base.system = system;
+  return &t->base;
+}

@@ -1,0 +1,561 @@
+/* troupe.h - the one header that an actor's author needs.
+ *
+ * A program is a graph of actors in a system. An actor is a kind (a table of functions), a private
+ * state, a mailbox and a name; its functions are called in turns, one at a time, never two at once.
+ * A turn never blocks: to wait, start a timer or ask, and the rest arrives as a message.
+ *
+ * Who owns what: the system owns actors, mailboxes and the state's memory; the author owns what
+ * start() acquired and gives it back in end(). Messages are copied in; a received message and its
+ * body are borrowed for the turn. Timers, asks, monitors and watches belong to the incarnation and
+ * end with it by themselves.
+ *
+ * Which thread: functions that take `struct trp_self *` are for that actor's own turn only
+ * ("Thread: owner."). Functions that take `struct trp_system *` are for everyone ("Thread: any.")
+ * unless they say otherwise. Times are in nanoseconds of the system's clock unless named _ms. */
+#ifndef TRP_RUNTIME_TROUPE_H
+#define TRP_RUNTIME_TROUPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/errors.h"
+#include "proto/messages.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TRP_VERSION "0.1.0"
+#define TRP_NAME_MAX 47          /* bytes of an actor's name, of [a-z0-9_.-] */
+#define TRP_INLINE_BYTES 48      /* a body up to this lies inline in its slot: no allocation */
+#define TRP_BODY_MAX (1u << 20)  /* bytes of the largest body */
+#define TRP_NS_PER_MS 1000000ull
+#define TRP_NS_PER_S 1000000000ull
+#define TRP_FOREVER UINT64_MAX   /* no deadline of one's own; stop's deadline still holds */
+
+struct trp_system;
+struct trp_self; /* the incarnation whose turn it is */
+
+/* ---- references ------------------------------------------------------------------------- */
+
+/* Names one incarnation of one actor: 24 bits of index, 40 bits of incarnation. Plain value; may be
+ * kept and compared for ever: mail to a dead incarnation is refused, never misdelivered. */
+struct trp_ref {
+  uint64_t bits;
+};
+
+#define TRP_NOBODY ((struct trp_ref){0})
+
+static inline bool trp_ref_equal(struct trp_ref a, struct trp_ref b) { return a.bits == b.bits; }
+static inline bool trp_ref_is_nobody(struct trp_ref r) { return r.bits == 0; }
+
+/* ---- messages --------------------------------------------------------------------------- */
+
+/* A message in hand, borrowed for the turn. */
+struct trp_msg {
+  uint16_t type;        /* enum trp_type, or the user's own from TRP_USER_FIRST */
+  uint32_t bytes;       /* of the body */
+  const void *body;     /* NULL where bytes is 0; aligned for any type */
+  struct trp_ref from;  /* the sender, TRP_NOBODY from outside the system */
+  uint64_t token;       /* nonzero: an ask; answer it with trp_reply (now or later) */
+  uint64_t correlation; /* nonzero: the answer to the ask that returned this number */
+  const void *shared;   /* the runtime's own: lets trp_forward share a large body */
+};
+
+/* Typed look at a body: NULL where type or size differ. const struct trp_quote *q =
+ * trp_msg_quote(msg); one such function for each entry of messages.def. */
+#define MESSAGE(NAME, name, number)                                                              \
+  static inline const struct trp_##name *trp_msg_##name(const struct trp_msg *msg) {             \
+    return msg->type == TRP_##NAME && msg->bytes >= sizeof(struct trp_##name)                    \
+               ? (const struct trp_##name *)msg->body                                            \
+               : NULL;                                                                           \
+  }
+#define U64(field)
+#define U32(field)
+#define U16(field)
+#define U8(field)
+#define I64(field)
+#define I32(field)
+#define F64(field)
+#define TEXT(field, size)
+#define LEVELS(field)
+#define END(NAME, name)
+#include "proto/messages.def"
+#include "proto/undef.h"
+
+/* ---- kinds ------------------------------------------------------------------------------ */
+
+enum trp_end_reason {
+  TRP_END_STOPPED, /* the pill, and everything drained */
+  TRP_END_EXITED,  /* trp_exit */
+  TRP_END_CRASHED  /* panic, error, failed CHECK, thread exit */
+};
+
+/* An actor's business card. Every function may be NULL but receive. All run in the actor's turns
+ * (end included); all may send, none may block. An error returned by start, receive or ready is a
+ * crash. `state` is zeroed memory of state_bytes, new for each incarnation. */
+struct trp_kind {
+  const char *name;
+  size_t state_bytes;
+  /* Acquire what the incarnation needs. TRP_OK: it runs. `args` as in the spec. */
+  enum trp_err (*start)(struct trp_self *self, void *state, const void *args);
+  /* One message, data or control. */
+  enum trp_err (*receive)(struct trp_self *self, void *state, const struct trp_msg *msg);
+  /* trp_notify was called since the last turn, or the slot's loop has news. */
+  enum trp_err (*ready)(struct trp_self *self, void *state);
+  /* The pill: produce nothing of your own from now on (timers are cancelled already). Mail that is
+   * there or still comes from upstream is handled as before. To close something that takes time
+   * (a close handshake), take trp_stop_hold and give it back with trp_stop_release. */
+  void (*stop)(struct trp_self *self, void *state);
+  /* Last turn: release what start acquired. Called exactly once for each start that was called,
+   * after a crash too, also after a start that failed. */
+  void (*end)(struct trp_self *self, void *state, enum trp_end_reason reason);
+  bool own_stall; /* receive acts out FAULT "stall:MS" itself */
+};
+
+/* ---- specs ------------------------------------------------------------------------------ */
+
+enum trp_policy {
+  TRP_REJECT,      /* full: the sender is told TRP_FULL and keeps its message */
+  TRP_WAIT,        /* full: an actor's message waits in its outbox; outside: trp_system_send_wait */
+  TRP_DROP_OLDEST, /* full: the oldest is evicted and counted */
+  TRP_CONFLATE     /* the newest message of a key replaces the waiting one and is counted */
+};
+
+/* The key under which messages conflate; 0: this message never conflates. Pure. */
+typedef uint64_t trp_key_fn(uint16_t type, const void *body, size_t bytes);
+
+struct trp_mailbox_options {
+  uint32_t capacity; /* messages, rounded up to a power of two, 2..524288; 0: 1024 */
+  enum trp_policy policy;
+  trp_key_fn *key; /* for TRP_CONFLATE */
+};
+
+enum trp_restart {
+  TRP_PERMANENT, /* always restarted */
+  TRP_TRANSIENT, /* restarted after a crash only */
+  TRP_TEMPORARY  /* never restarted */
+};
+
+/* Zero fields mean the default named beside them. */
+struct trp_restart_policy {
+  enum trp_restart restart;
+  uint32_t intensity;      /* crashes allowed in the window: 5 */
+  uint32_t window_ms;      /* 60,000 */
+  uint32_t backoff_min_ms; /* the second restart in a row waits so long: 50; the first is at once */
+  uint32_t backoff_max_ms; /* 5,000 */
+  uint32_t stable_ms;      /* up so long and the backoff is forgotten: 10,000 */
+};
+
+/* What an actor's thread sleeps in instead of a futex: an I/O loop that belongs to the slot and
+ * survives restarts. run and wake never touch the actor; callbacks below run only fill buffers and
+ * set flags, and tell the runtime with trp_notify. */
+struct trp_loop {
+  /* Serve I/O until `until_ns` (0: poll once), or until wake. Thread: the slot's. */
+  void (*run)(struct trp_loop *loop, uint64_t until_ns);
+  /* Make run return soon; also when called before run. Thread: any. */
+  void (*wake)(struct trp_loop *loop);
+};
+
+enum trp_placement { TRP_THREAD /* a thread of its own; more to come */ };
+
+struct trp_spec {
+  const char *name;           /* copied */
+  const struct trp_kind *kind; /* borrowed for the system's life */
+  const void *args;           /* borrowed for the system's life: given to start on each restart */
+  struct trp_mailbox_options mailbox;
+  enum trp_placement placement;
+  struct trp_loop *loop;      /* NULL: sleep on a futex */
+  const char *supervisor;     /* name of an actor added before; NULL: a root, whose death is a stop */
+  struct trp_restart_policy restart;
+  uint32_t start_timeout_ms;  /* the handshake's deadline: 5,000 */
+  uint32_t budget_ms;         /* own time to stop: 2,000 */
+  uint32_t turn_limit_ms;     /* a turn longer than this is a stall: 2,000 */
+  uint32_t outbox_max;        /* messages that may wait for room elsewhere: 256 */
+  bool door;                  /* listen on inproc://<system>/<name> */
+  const char *listen;         /* also on this ipc:// or tcp:// url; needs door; copied */
+};
+
+/* ---- the system ------------------------------------------------------------------------- */
+
+struct trp_env;
+
+enum trp_sched_kind {
+  TRP_SCHED_THREADS, /* real threads, real time */
+  TRP_SCHED_SIM      /* one thread, virtual time, an order drawn from the seed: see sim.h */
+};
+
+struct trp_system_options {
+  const char *name;            /* copied; part of the doors' addresses */
+  enum trp_sched_kind sched;
+  uint64_t seed;               /* of chance; for TRP_SCHED_SIM the whole execution */
+  uint32_t budget_ms;          /* stop's deadline for the system: 15,000 */
+  uint32_t outer_limit_ms;     /* the operator's own kill time-out; budget is capped 2 s below it */
+  uint32_t actors_max;         /* 4,096 */
+  bool allow_faults;           /* FAULT messages are acted out */
+  int log_level;               /* enum trp_log_level; 0: info */
+  int log_fd;                  /* where log lines go; 0: standard error; -1: nowhere */
+  const char *report_json;     /* trp_system_run writes the report there too; copied */
+  bool quiet_report;           /* trp_system_run prints no table */
+  void (*on_leave)(void *arg); /* before trp_system_run leaves by _exit: unlink what must go; NULL */
+  void *on_leave_arg;
+};
+
+/* A system without actors. *out is the caller's, to be given to trp_system_destroy.
+ * Errors: INVALID, NO_MEMORY, SYSTEM. Thread: any. */
+TRP_MUST_USE enum trp_err trp_system_new(struct trp_system **out,
+                                         const struct trp_system_options *options);
+
+/* Adds an actor to the graph before start; start order is the order of adding, consumers first.
+ * Errors: INVALID, EXISTS, LIMIT, NO_ACTOR (the supervisor), WRONG_STATE. Thread: start-up. */
+TRP_MUST_USE enum trp_err trp_system_add(struct trp_system *system, const struct trp_spec *spec);
+
+/* Declares that `from` sends data to `to`: stopping follows the edges. Repeated edges count once.
+ * Errors: NO_ACTOR, WRONG_STATE, LIMIT. Thread: start-up. */
+TRP_MUST_USE enum trp_err trp_system_edge(struct trp_system *system, const char *from,
+                                          const char *to);
+
+/* Starts every actor by a handshake with a deadline and waits for the last. On failure what had
+ * started is unwound in reverse, and `failure` (which may be NULL) gets a sentence naming the actor.
+ * Errors: START_FAILED, TIMEOUT, STOPPED (a stop came first). Thread: outside. */
+TRP_MUST_USE enum trp_err trp_system_start(struct trp_system *system, char *failure,
+                                           size_t failure_bytes);
+
+/* Asks for the stop of the whole system and returns at once; idempotent, latched, also while
+ * starting and from inside a turn. Thread: any. */
+void trp_system_stop(struct trp_system *system, const char *reason);
+
+/* As stop, but nothing is drained: what waits is dropped and counted. Thread: any. */
+void trp_system_stop_now(struct trp_system *system, const char *reason);
+
+/* Waits until the system has stopped, at most until `timeout_ns` from now.
+ * Errors: TIMEOUT. Thread: outside. */
+TRP_MUST_USE enum trp_err trp_system_wait(struct trp_system *system, uint64_t timeout_ns);
+
+/* Stops if need be, waits within the budget, frees, and nulls *system. With an abandoned actor what
+ * it may still touch is leaked on purpose. NULL and half-built are fine. Thread: outside. */
+void trp_system_destroy(struct trp_system **system);
+
+/* Runs a program whose main is the system: installs SIGINT and SIGTERM (first: stop, second: skip
+ * draining, third: leave), last words for fatal signals, starts, waits, writes the report, and
+ * returns the exit status; with an abandoned actor it leaves with _exit(1) itself.
+ * Thread: the main thread, once a process. */
+int trp_system_run(struct trp_system *system);
+
+/* The system's clock (virtual in simulation). Thread: any. */
+uint64_t trp_system_now_ns(struct trp_system *system);
+
+/* The reference of a name's living incarnation, TRP_NOBODY where there is none. Thread: any. */
+struct trp_ref trp_system_whereis(struct trp_system *system, const char *name);
+
+/* Sends from outside. FULL is told, never waited for. Errors: FULL, STOPPED, DEAD, NO_ACTOR,
+ * TOO_BIG, NO_MEMORY. The message is copied; on error the caller simply still has it. Thread: any. */
+TRP_MUST_USE enum trp_err trp_system_send(struct trp_system *system, struct trp_ref to,
+                                          uint16_t type, const void *body, size_t bytes);
+
+/* As send, but waits for room up to `timeout_ns`. Errors: also TIMEOUT. Thread: outside. */
+TRP_MUST_USE enum trp_err trp_system_send_wait(struct trp_system *system, struct trp_ref to,
+                                               uint16_t type, const void *body, size_t bytes,
+                                               uint64_t timeout_ns);
+
+/* Asks from outside and waits for the answer, whose body is copied into `answer` (at most
+ * *answer_bytes; gets the real size). Errors: as send, TIMEOUT, DEAD, TOO_BIG. Thread: outside. */
+TRP_MUST_USE enum trp_err trp_system_ask(struct trp_system *system, struct trp_ref to,
+                                         uint16_t type, const void *body, size_t bytes,
+                                         uint64_t timeout_ns, uint16_t *answer_type, void *answer,
+                                         size_t *answer_bytes);
+
+/* Gives the actor of that slot a turn in `ready`. Async: safe from any library's callback.
+ * Works on the slot: whichever incarnation lives gets it. Thread: any. */
+void trp_notify(struct trp_system *system, struct trp_ref slot);
+
+/* ---- inside a turn ---------------------------------------------------------------------- */
+
+struct trp_system *trp_self_system(struct trp_self *self);
+struct trp_ref trp_self_ref(struct trp_self *self);
+const char *trp_self_name(struct trp_self *self);
+uint64_t trp_self_incarnation(struct trp_self *self);
+bool trp_self_stopping(struct trp_self *self);
+
+/* The system's clock. One read a call: take it once a turn where it is hot. Thread: owner. */
+uint64_t trp_now_ns(struct trp_self *self);
+
+/* A number from the system's chance, the same for the same seed in simulation. Thread: owner. */
+uint64_t trp_random(struct trp_self *self);
+
+struct trp_ref trp_whereis(struct trp_self *self, const char *name);
+
+/* Sends a copy. Under TRP_WAIT a full mailbox is no error: the message waits in this actor's outbox,
+ * and no data turn comes until it has gone. Errors: FULL, STOPPED, DEAD, NO_ACTOR, TOO_BIG,
+ * NO_MEMORY, OUTBOX_FULL; each counted at the receiver. Thread: owner. */
+TRP_MUST_USE enum trp_err trp_send(struct trp_self *self, struct trp_ref to, uint16_t type,
+                                   const void *body, size_t bytes);
+
+/* Sends the message in hand on to another, as it is: a large body is shared, not copied. An ask goes
+ * on as a plain message. Errors as trp_send. Thread: owner, within the turn that got it. */
+TRP_MUST_USE enum trp_err trp_forward(struct trp_self *self, struct trp_ref to,
+                                      const struct trp_msg *msg);
+
+/* Asks: the answer comes as a message with this correlation, or ASK_FAILED with it when `timeout_ns`
+ * passed, the other side died, or the system stops. Errors: as send, LIMIT. Thread: owner. */
+TRP_MUST_USE enum trp_err trp_ask(struct trp_self *self, struct trp_ref to, uint16_t type,
+                                  const void *body, size_t bytes, uint64_t timeout_ns,
+                                  uint64_t *correlation);
+
+/* Gives up waiting for an answer; none will come. Unknown correlations are ignored. Thread: owner. */
+void trp_ask_cancel(struct trp_self *self, uint64_t correlation);
+
+/* Answers msg->token, in this turn or later (keep the token). Each token is answered once; an
+ * answer that comes too late is dropped and counted. Errors: DEAD (nobody waits), TOO_BIG.
+ * Thread: owner of any actor (tokens may be passed on). */
+enum trp_err trp_reply(struct trp_self *self, uint64_t token, uint16_t type, const void *body,
+                       size_t bytes);
+
+/* A TIMER message with `tag` after `delay_ns`, and then every `period_ns` (0: once). Periods that
+ * were missed are not made up. Errors: LIMIT, NO_MEMORY. Thread: owner. */
+TRP_MUST_USE enum trp_err trp_timer_start(struct trp_self *self, uint64_t delay_ns,
+                                          uint64_t period_ns, uint64_t tag, uint64_t *id);
+
+/* After it returns the timer's message does not come any more, even if it was due. Unknown ids are
+ * ignored. Thread: owner. */
+void trp_timer_cancel(struct trp_self *self, uint64_t id);
+
+/* DOWN when that incarnation ends (at once if it already has). Errors: LIMIT. Thread: owner. */
+TRP_MUST_USE enum trp_err trp_monitor(struct trp_self *self, struct trp_ref who, uint64_t *id);
+
+/* Follows a name over restarts: UP for the living incarnation (at once, and for each later one) and
+ * DOWN for each that ends. Errors: NO_ACTOR (no such slot), LIMIT. Thread: owner. */
+TRP_MUST_USE enum trp_err trp_watch(struct trp_self *self, const char *name, uint64_t *id);
+
+/* Ends a monitor or a watch: nothing more comes of it. Thread: owner. */
+void trp_demonitor(struct trp_self *self, uint64_t id);
+
+/* Declares an edge from one actor to another while running (a subscription is an edge), or takes it
+ * back; counted, so each add needs its remove. Edges of an actor that ends go by themselves.
+ * Errors: NO_ACTOR, LIMIT. Thread: owner. */
+enum trp_err trp_edge_add(struct trp_self *self, struct trp_ref from, struct trp_ref to);
+void trp_edge_remove(struct trp_self *self, struct trp_ref from, struct trp_ref to);
+
+/* Ends this actor normally after this turn; mail left is dead. Thread: owner. */
+void trp_exit(struct trp_self *self);
+
+/* Between hold and release the stopping actor is kept from closing (up to its deadline). Counted.
+ * Thread: owner. */
+void trp_stop_hold(struct trp_self *self);
+void trp_stop_release(struct trp_self *self);
+
+/* The absolute time by which a stopping actor is cut short; TRP_FOREVER while not stopping. */
+uint64_t trp_stop_deadline_ns(struct trp_self *self);
+
+/* ---- supervision: for supervisors ---------------------------------------------------------- */
+
+enum trp_crash_cause {
+  TRP_CAUSE_ERROR = 1, /* a handler returned an error */
+  TRP_CAUSE_PANIC,     /* trp_panic or a failed CHECK in a turn */
+  TRP_CAUSE_EXIT,      /* the thread exited */
+  TRP_CAUSE_SIGNAL,    /* a fatal signal (process placement) */
+  TRP_CAUSE_START,     /* start failed or stayed silent */
+  TRP_CAUSE_STUCK      /* a turn that never returns: not restarted */
+};
+
+/* A child, as its supervisor sees it. */
+struct trp_child {
+  struct trp_ref ref; /* the last incarnation */
+  const char *name;   /* borrowed for the system's life */
+  struct trp_restart_policy policy; /* defaults filled in */
+  uint64_t restarts;
+};
+
+/* The i-th child of this supervisor in the order of adding; false past the last. Thread: owner. */
+bool trp_child_at(struct trp_self *self, size_t i, struct trp_child *out);
+
+/* Starts a new incarnation in the slot of a child that is down; its outcome comes as CHILD_STARTED
+ * or THREAD_CRASHED. Errors: NO_ACTOR (not a child), WRONG_STATE (not down), STOPPED.
+ * Thread: owner. */
+TRP_MUST_USE enum trp_err trp_child_restart(struct trp_self *self, struct trp_ref child);
+
+/* The pill for one child alone: its admission closes to all at once; it drains and ends, which comes
+ * as CHILD_ENDED. Errors: NO_ACTOR, WRONG_STATE. Thread: owner. */
+TRP_MUST_USE enum trp_err trp_child_stop(struct trp_self *self, struct trp_ref child);
+
+/* ---- failing ------------------------------------------------------------------------------ */
+
+/* This actor cannot go on: unwinds to the turn's boundary and becomes THREAD_CRASHED with the
+ * stack. printf-like. Only from the actor's own code inside a turn; elsewhere it ends the process
+ * with last words. Does not return. */
+__attribute__((noreturn, format(printf, 1, 2))) void trp_panic(const char *format, ...);
+
+__attribute__((noreturn)) void trp_check_failed(const char *expression, const char *file, int line);
+
+/* A programmer's assumption, always on. In an actor's own code inside a turn a failure is that
+ * actor's crash; in runtime or library code it ends the program with last words. */
+#define CHECK(e) ((e) ? (void)0 : trp_check_failed(#e, __FILE__, __LINE__))
+
+/* Around library code that must not be unwound out of (locks held): a panic between them ends the
+ * process. Counted. Thread: owner. */
+void trp_no_unwind_begin(void);
+void trp_no_unwind_end(void);
+
+/* ---- accounts ----------------------------------------------------------------------------- */
+
+/* What an actor holds outside memory, for the report's left_behind. */
+enum trp_resource {
+  TRP_RES_THREAD,
+  TRP_RES_DESCRIPTOR,
+  TRP_RES_SOCKET,
+  TRP_RES_TIMER,
+  TRP_RES_ASK,
+  TRP_RES_SUBSCRIPTION,
+  TRP_RES_COUNT
+};
+
+/* Tells the account that this actor took (+n) or gave back (-n) something. Timers and asks are
+ * counted by the runtime itself. Thread: owner. */
+void trp_account(struct trp_self *self, enum trp_resource what, int64_t delta);
+
+/* ---- logging ------------------------------------------------------------------------------ */
+
+enum trp_log_level { TRP_LOG_DEBUG = 1, TRP_LOG_INFO, TRP_LOG_WARN, TRP_LOG_ERROR, TRP_LOG_NONE };
+
+/* One line: time, level, actor, a stable dotted event name, then key=value pairs. Never blocks;
+ * lines that find no room are counted and the count is logged. printf-like. Thread: owner. */
+__attribute__((format(printf, 4, 5))) void trp_log(struct trp_self *self, enum trp_log_level level,
+                                                   const char *event, const char *format, ...);
+
+/* The same from outside a turn; `who` stands for the actor's name. Thread: any. */
+__attribute__((format(printf, 5, 6))) void trp_system_log(struct trp_system *system,
+                                                          const char *who,
+                                                          enum trp_log_level level,
+                                                          const char *event, const char *format,
+                                                          ...);
+
+void trp_system_log_level(struct trp_system *system, enum trp_log_level level);
+
+/* ---- the journal: lifecycle events that outlive any actor ---------------------------------- */
+
+/* Appends a message to the system's bounded journal, from which ctl watch and last words read.
+ * Thread: owner. */
+void trp_journal(struct trp_self *self, uint16_t type, const void *body, size_t bytes);
+
+struct trp_journal_entry {
+  uint64_t sequence; /* from 1, without holes; what was overwritten shows as a jump */
+  uint64_t at_ns;
+  uint16_t type;
+  uint32_t bytes;
+  char actor[TRP_NAME_MAX + 1];
+};
+
+/* The first entry with a sequence above `after`; body copied up to `body_max` bytes. False where
+ * there is none yet. Thread: any. */
+bool trp_system_journal_next(struct trp_system *system, uint64_t after,
+                             struct trp_journal_entry *entry, void *body, size_t body_max);
+
+/* ---- statistics --------------------------------------------------------------------------- */
+
+enum trp_refusal { /* why mail was not accepted */
+  TRP_REFUSED_FULL,
+  TRP_REFUSED_STOPPED,
+  TRP_REFUSED_DEAD,
+  TRP_REFUSED_OUTBOX,
+  TRP_REFUSED_COUNT
+};
+
+enum trp_loss { /* why accepted mail was never handled */
+  TRP_LOST_CRASH,    /* waited when the incarnation died */
+  TRP_LOST_IN_HAND,  /* was in hand at the crash */
+  TRP_LOST_DEADLINE, /* cut short by stop */
+  TRP_LOST_EXIT,     /* waited when the actor ended by itself */
+  TRP_LOST_COUNT
+};
+
+/* An account over all incarnations of a name. It balances when
+ * offered = accepted + refused and accepted = handled + evicted + conflated + dead + pending. */
+struct trp_ledger {
+  uint64_t offered;
+  uint64_t accepted;
+  uint64_t refused[TRP_REFUSED_COUNT];
+  uint64_t handled;
+  uint64_t evicted;
+  uint64_t conflated;
+  uint64_t dead[TRP_LOST_COUNT];
+  uint64_t pending;
+};
+
+uint64_t trp_ledger_refused(const struct trp_ledger *ledger);
+uint64_t trp_ledger_dead(const struct trp_ledger *ledger);
+bool trp_ledger_balances(const struct trp_ledger *ledger);
+
+enum trp_actor_state {
+  TRP_ACTOR_NEW,
+  TRP_ACTOR_STARTING,
+  TRP_ACTOR_RUNNING,
+  TRP_ACTOR_DRAINING, /* has had the pill */
+  TRP_ACTOR_DOWN,     /* crashed or stopped alone; may be restarted */
+  TRP_ACTOR_STUCK,    /* its turn never returned: abandoned */
+  TRP_ACTOR_GONE
+};
+
+const char *trp_actor_state_text(enum trp_actor_state state);
+
+struct trp_actor_info {
+  struct trp_ref ref;
+  char name[TRP_NAME_MAX + 1];
+  char kind[TRP_NAME_MAX + 1];
+  const char *placement; /* "thread" */
+  enum trp_actor_state state;
+  int tid; /* 0 where no thread */
+  uint64_t incarnation;
+  uint64_t restarts;
+  uint64_t depth;
+  uint64_t depth_max;
+  uint64_t oldest_ns; /* sampled: how long at least the oldest mail has waited */
+  uint64_t turns;     /* changes with each turn; odd while in one */
+  uint32_t turn_limit_ms;
+  uint32_t budget_ms;
+  int64_t held[TRP_RES_COUNT];
+  struct trp_ledger ledger;
+};
+
+size_t trp_system_actor_count(struct trp_system *system);
+
+/* A snapshot of the i-th slot; each figure is true, together they are only nearly so. False past
+ * the last. Thread: any. */
+bool trp_system_actor(struct trp_system *system, size_t i, struct trp_actor_info *out);
+
+const char *trp_system_name(struct trp_system *system);
+const char *trp_system_state(struct trp_system *system); /* "running" ... */
+uint64_t trp_system_uptime_ns(struct trp_system *system);
+
+/* The stack of an actor's thread as text, captured on that thread with a bounded wait for its
+ * answer, else its state from /proc. `out` is always terminated. Thread: any but that one. */
+void trp_system_stack(struct trp_system *system, struct trp_ref who, char *out, size_t bytes);
+
+/* ---- threads ------------------------------------------------------------------------------ */
+
+/* Every thread of the process may be on the register; foreign ones do it by these. `name` and
+ * `role` are copied. beat says "alive"; a foreign thread that ends without deregistering is a
+ * death that the monitor reports. Thread: the one that registers. */
+enum trp_err trp_thread_register(const char *name, const char *role);
+void trp_thread_beat(void);
+void trp_thread_deregister(void);
+
+struct trp_thread_info {
+  char name[TRP_NAME_MAX + 1];
+  char role[24];
+  char owner[TRP_NAME_MAX + 1]; /* the actor or system, "" for foreign ones */
+  int tid;
+  bool foreign;
+  bool ended;       /* ended without deregistering */
+  uint64_t started_ns; /* CLOCK_MONOTONIC */
+  uint64_t beat_ns;    /* the last beat or turn seen */
+  uint64_t cpu_ns;
+};
+
+/* The i-th registered thread; false past the last. Thread: any. */
+bool trp_thread_at(size_t i, struct trp_thread_info *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
