@@ -1,0 +1,30 @@
+#include <time.h>
+
+#include "test/support/net_pair.h"
+
+static uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * TRP_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void pump(struct trp_net_pair *pair, uint64_t ms) {
+  uint64_t end = now_ns() + ms * TRP_NS_PER_MS;
+  do {
+    pair->client->loop.run(&pair->client->loop, 0);
+    pair->server->loop.run(&pair->server->loop, now_ns() + TRP_NS_PER_MS / 4);
+  } while (now_ns() < end);
+}
+
+static bool make(struct trp_net_pair *pair, const struct trp_net_options *options) {
+  *pair = (struct trp_net_pair){.pump = pump};
+  return trp_net_lws_new(&pair->client, options) == TRP_OK &&
+         trp_net_lws_new(&pair->server, options) == TRP_OK;
+}
+
+static void unmake(struct trp_net_pair *pair) {
+  trp_net_destroy(&pair->client);
+  trp_net_destroy(&pair->server);
+}
+
+const struct trp_net_maker trp_net_pair_lws = {.name = "lws", .make = make, .unmake = unmake};
