@@ -82,8 +82,8 @@ static void copy_addresses(struct trp_net_addresses *to, const struct ares_addri
     } else if (node->ai_family == AF_INET6) {
       address = &((const struct sockaddr_in6 *)(const void *)node->ai_addr)->sin6_addr;
     }
-    if (address != NULL && inet_ntop(node->ai_family, address, to->text[to->count],
-                                     TRP_NET_ADDRESS_BYTES) != NULL) {
+    if (address != NULL &&
+        inet_ntop(node->ai_family, address, to->text[to->count], TRP_NET_ADDRESS_BYTES) != NULL) {
       to->count++;
     }
   }

@@ -1,13 +1,14 @@
 /* The context and the loop.
  *
  * libwebsockets polls. Our own wake-up, timer, listener and the resolver's sockets stand in one
- * epoll set, which libwebsockets polls as a single raw descriptor. A timer descriptor and not one of
- * libwebsockets' own timers ends a wait: those are cut to whole milliseconds and spun for the rest.
+ * epoll set, which libwebsockets polls as a single raw descriptor. A timer descriptor and not one
+ * of libwebsockets' own timers ends a wait: those are cut to whole milliseconds and spun for the
+ * rest.
  *
  * OpenSSL is initialised by the first context of the process alone. Each initialisation takes new
- * indices for the process-wide "which wsi is this" of OpenSSL, which breaks handshakes under way and
- * loses the older contexts' memory (fixed in libwebsockets 4.2); the vhosts that speak TLS ask for
- * it themselves, which libwebsockets accepts. */
+ * indices for the process-wide "which wsi is this" of OpenSSL, which breaks handshakes under way
+ * and loses the older contexts' memory (fixed in libwebsockets 4.2); the vhosts that speak TLS ask
+ * for it themselves, which libwebsockets accepts. */
 #include "adapters/net_lws.h"
 
 #include <errno.h>
@@ -25,9 +26,9 @@
 #define SEND_QUEUE_MAX 1024u
 #define EVENT_BYTES_MAX (4u << 20)
 #define EVENT_BYTES_LEAST (64u << 10)
-#define SLACK_FDS 32u              /* beside links: pipe, epoll, connections that are dying */
-#define PATIENCE_S 120             /* of libwebsockets; the links' own deadlines are shorter */
-#define HEADER_BYTES 16384         /* of a response's headers and what was asked */
+#define SLACK_FDS 32u                  /* beside links: pipe, epoll, connections that are dying */
+#define PATIENCE_S 120                 /* of libwebsockets; the links' own deadlines are shorter */
+#define HEADER_BYTES 16384             /* of a response's headers and what was asked */
 #define REMIND_NS (10 * TRP_NS_PER_MS) /* an owner that left events is told again so often */
 #define ACCEPT_REST_NS (100 * TRP_NS_PER_MS)
 
@@ -69,6 +70,7 @@ void trp_net_lws_news(struct trp_net_lws *net) {
   net->woken = true;
   net->notified_ns = trp_net_lws_now_ns();
   if (net->net.system != NULL) {
+    net->told = true;
     trp_notify(net->net.system, net->net.slot);
   }
 }
@@ -203,8 +205,12 @@ static void loop_run(struct trp_loop *loop, uint64_t until_ns) {
     }
     lws_service(net->context, last ? -1 : 0);
     if (last || net->woken || trp_net_lws_now_ns() >= until_ns) {
-      return;
+      break;
     }
+  }
+  if (net->told) { /* our own notice has woken us too; returning is what any wake wants */
+    net->told = false;
+    drain(net->wake_fd);
   }
 }
 

@@ -21,10 +21,10 @@
 #include "adapters/net_queue.h"
 #include "adapters/net_url.h"
 
-#define TRP_NET_READ_BYTES 16384u        /* of a frame that comes in one piece */
-#define TRP_NET_CLOSE_REASON_MAX 123u    /* RFC 6455, 5.5.1 */
-#define TRP_NET_SEND_MAX (16u << 20)     /* bytes of one message, and of all that wait on a link */
-#define TRP_NET_AUTHORITIES_MAX 8u       /* different ca_files of a net */
+#define TRP_NET_READ_BYTES 16384u     /* of a frame that comes in one piece */
+#define TRP_NET_CLOSE_REASON_MAX 123u /* RFC 6455, 5.5.1 */
+#define TRP_NET_SEND_MAX (16u << 20)  /* bytes of one message, and of all that wait on a link */
+#define TRP_NET_AUTHORITIES_MAX 8u    /* different ca_files of a net */
 
 enum trp_net_link_kind { TRP_NET_LINK_WS, TRP_NET_LINK_HTTP, TRP_NET_LINK_PEER, TRP_NET_LINK_ASK };
 
@@ -55,7 +55,7 @@ struct trp_net_link {
   uint64_t id;
   enum trp_net_link_kind kind;
   enum trp_net_link_state state;
-  struct lws *wsi; /* NULL: none (yet, or any more) */
+  struct lws *wsi;      /* NULL: none (yet, or any more) */
   uint64_t deadline_ns; /* UINT64_MAX: none; set by trp_net_link_due */
   uint32_t frame_max;
 
@@ -113,11 +113,12 @@ struct trp_net_lws {
   int timer_fd;
   int listen_fd;
   uint16_t port;
-  uint64_t armed_ns; /* what the timer is set to */
+  uint64_t armed_ns;     /* what the timer is set to */
   uint64_t links_due_ns; /* no link has anything due before */
   uint64_t accept_at_ns; /* when the listener comes back; UINT64_MAX: it is not away */
   uint64_t notified_ns;
   bool woken;
+  bool told;                     /* notified the owner in this run */
   struct trp_net_buffer scratch; /* for a message on its way out */
 };
 
@@ -165,8 +166,7 @@ void trp_net_link_drop(struct trp_net_link *link);
 
 /* End a link with an event. */
 void trp_net_link_failed(struct trp_net_link *link, enum trp_err err, const char *reason);
-void trp_net_link_closed(struct trp_net_link *link, uint16_t code, bool proper,
-                         const char *reason);
+void trp_net_link_closed(struct trp_net_link *link, uint16_t code, bool proper, const char *reason);
 
 /* Sets the link's deadline. */
 void trp_net_link_due(struct trp_net_link *link, uint64_t deadline_ns);
@@ -222,8 +222,8 @@ bool trp_net_server_accept(struct trp_net_lws *net);
 bool trp_net_lws_watch_listener(struct trp_net_lws *net, int fd);
 
 /* libwebsockets' callbacks, one a protocol. */
-int trp_net_server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
-                            void *in, size_t size);
+int trp_net_server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                            size_t size);
 int trp_net_ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                         size_t size);
 int trp_net_http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,

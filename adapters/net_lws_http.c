@@ -108,7 +108,8 @@ static int take_body(struct trp_net_link *link, const void *bytes, size_t size) 
   if (err == TRP_OK) {
     return 0;
   }
-  return fail(link, err, err == TRP_TOO_BIG ? "a body larger than the limit" : "cannot take a body");
+  return fail(link, err,
+              err == TRP_TOO_BIG ? "a body larger than the limit" : "cannot take a body");
 }
 
 /* Without a body libwebsockets completes outside of a read, keeps the connection warm and would

@@ -53,7 +53,7 @@ void trp_net_buffer_fini(struct trp_net_buffer *buffer) {
 
 enum trp_err trp_net_link_new(struct trp_net_lws *net, enum trp_net_link_kind kind,
                               struct trp_net_link **out) {
-  if (net->live == net->options.links_max) {
+  if (net->live == net->options.links_max || !trp_net_queue_room(&net->queue)) {
     return TRP_LIMIT;
   }
   uint32_t slot = 0;
@@ -117,7 +117,7 @@ bool trp_net_link_push(struct trp_net_link *link, struct trp_net_event event) {
   if (!trp_net_queue_push(&net->queue, &event)) {
     return false;
   }
-  net->woken = true;
+  net->woken = true; /* the loop returns: its owner has something to do */
   if (was_empty) {
     trp_net_lws_news(net);
   }
@@ -128,23 +128,30 @@ bool trp_net_link_push(struct trp_net_link *link, struct trp_net_event event) {
   return true;
 }
 
-void trp_net_link_failed(struct trp_net_link *link, enum trp_err err, const char *reason) {
-  trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_FAILED,
-                                                 .err = err,
-                                                 .status = link->status,
-                                                 .retry_after_s = link->retry_after_s,
-                                                 .reason = reason});
+/* The last event needs a record alone where there is no memory for its reason. */
+static void push_last(struct trp_net_link *link, struct trp_net_event event) {
+  if (!trp_net_link_push(link, event)) {
+    event.reason = "";
+    trp_net_link_push(link, event);
+  }
   trp_net_link_drop(link);
+}
+
+void trp_net_link_failed(struct trp_net_link *link, enum trp_err err, const char *reason) {
+  push_last(link, (struct trp_net_event){.kind = TRP_NET_FAILED,
+                                         .err = err,
+                                         .status = link->status,
+                                         .retry_after_s = link->retry_after_s,
+                                         .reason = reason});
 }
 
 void trp_net_link_closed(struct trp_net_link *link, uint16_t code, bool proper,
                          const char *reason) {
-  trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_CLOSED,
-                                                 .err = proper ? TRP_OK : TRP_CLOSED,
-                                                 .code = code,
-                                                 .proper = proper,
-                                                 .reason = reason});
-  trp_net_link_drop(link);
+  push_last(link, (struct trp_net_event){.kind = TRP_NET_CLOSED,
+                                         .err = proper ? TRP_OK : TRP_CLOSED,
+                                         .code = code,
+                                         .proper = proper,
+                                         .reason = reason});
 }
 
 /* Any change makes libwebsockets ask for a WRITEABLE now and then; asking always keeps it from
@@ -266,8 +273,8 @@ static enum trp_err fill_request(struct trp_net_link *link, const struct trp_net
     return TRP_INVALID;
   }
   snprintf(link->method, sizeof link->method, "%s", method);
-  link->frame_max = request->frame_max != 0 ? request->frame_max
-                                            : (websocket ? MESSAGE_MAX : BODY_MAX);
+  link->frame_max =
+      request->frame_max != 0 ? request->frame_max : (websocket ? MESSAGE_MAX : BODY_MAX);
   link->vhost = link->net->plain;
   if (link->url.tls) {
     err = trp_net_lws_authority(link->net, request->ca_file, &link->vhost);

@@ -2,8 +2,8 @@
  *
  * The socket is our own and its connections are handed to libwebsockets, so that an address that is
  * taken is an error here and the number of connections has a bound. While a request waits for its
- * answer its connection is not read: libwebsockets ignores input in that state, and poll would spin.
- * So a client that hangs up meanwhile is noticed when the answer is written.
+ * answer its connection is not read: libwebsockets ignores input in that state, and poll would
+ * spin. So a client that hangs up meanwhile is noticed when the answer is written.
  *
  * Paths come as libwebsockets decoded them (%41 is "A", "//" is "/"). */
 #include "adapters/net_lws.h"
@@ -21,7 +21,7 @@
 
 #define BACKLOG 128
 #define ACCEPTS_A_ROUND 16
-#define HELLO_TIMEOUT_S 10    /* a connection that says nothing */
+#define HELLO_TIMEOUT_S 10       /* a connection that says nothing */
 #define ANSWER_TIMEOUT_MS 30000u /* an answer that is not taken */
 #define PATH_BYTES 4096
 #define HEADER_BYTES 4096
@@ -55,9 +55,8 @@ static uint16_t port_of(int fd) {
   if (getsockname(fd, (struct sockaddr *)&address, &size) != 0) {
     return 0;
   }
-  return ntohs(address.ss_family == AF_INET6
-                   ? ((struct sockaddr_in6 *)(void *)&address)->sin6_port
-                   : ((struct sockaddr_in *)(void *)&address)->sin_port);
+  return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&address)->sin6_port
+                                             : ((struct sockaddr_in *)(void *)&address)->sin_port);
 }
 
 enum trp_err trp_net_server_listen(struct trp_net *base, const char *host, uint16_t *port) {
@@ -178,12 +177,15 @@ static int filter_peer(struct lws *wsi) {
   return 0;
 }
 
-static void accept_peer(struct trp_net_link *link) {
+static int accept_peer(struct trp_net_link *link) {
+  if (!trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_ACCEPTED,
+                                                      .path = (const char *)link->body.data})) {
+    return -1;
+  }
   link->state = TRP_NET_LINK_OPEN;
-  trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_ACCEPTED,
-                                                 .path = (const char *)link->body.data});
   trp_net_buffer_fini(&link->body);
   lws_callback_on_writable(link->wsi); /* one WRITEABLE may be due from the handshake */
+  return 0;
 }
 
 /* ---- requests ------------------------------------------------------------------------------ */
@@ -192,19 +194,22 @@ static int refuse_request(struct lws *wsi, unsigned status) {
   return lws_return_http_status(wsi, status, NULL) != 0 ? -1 : lws_http_transaction_completed(wsi);
 }
 
-/* body: path, method, then the body itself, each after the other. */
-static void push_request(struct trp_net_link *link) {
+/* A failure is the connection's end, of which its callback tells. */
+static int push_request(struct trp_net_link *link) {
+  if (!trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_REQUEST,
+                                                      .method = link->method,
+                                                      .path = (const char *)link->body.data,
+                                                      .bytes = link->in.data,
+                                                      .size = link->in.size})) {
+    return -1;
+  }
   link->state = TRP_NET_LINK_OPEN;
   link->held = true;
   trp_net_link_flow(link);
   lws_set_timeout(link->wsi, NO_PENDING_TIMEOUT, 0);
-  trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_REQUEST,
-                                                 .method = link->method,
-                                                 .path = (const char *)link->body.data,
-                                                 .bytes = link->in.data,
-                                                 .size = link->in.size});
   trp_net_buffer_fini(&link->body);
   trp_net_buffer_fini(&link->in);
+  return 0;
 }
 
 static int start_request(struct lws *wsi) {
@@ -227,10 +232,7 @@ static int start_request(struct lws *wsi) {
   }
   bool body = lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 &&
               (strcmp(length, "0") != 0 || strcmp(method, "POST") == 0);
-  if (!body) {
-    push_request(link);
-  }
-  return 0;
+  return body ? 0 : push_request(link);
 }
 
 static int take_body(struct trp_net_link *link, const void *bytes, size_t size) {
@@ -323,7 +325,8 @@ enum trp_err trp_net_server_respond(struct trp_net *base, uint64_t id, uint16_t 
   return TRP_OK;
 }
 
-/* The pieces lie one after the other in our block, so a piece's headroom is what was sent already. */
+/* The pieces lie one after the other in our block, so a piece's headroom is what was sent already.
+ */
 static int write_answer(struct trp_net_link *link, struct lws *wsi) {
   if (link->state != TRP_NET_LINK_CLOSING) {
     return 0;
@@ -398,8 +401,7 @@ static int peer_callback(struct trp_net_link *link, struct lws *wsi,
                          enum lws_callback_reasons reason, void *in, size_t size) {
   switch ((int)reason) {
     case LWS_CALLBACK_ESTABLISHED:
-      accept_peer(link);
-      return 0;
+      return accept_peer(link);
     case LWS_CALLBACK_RECEIVE:
       return trp_net_ws_receive(link, wsi, in, size);
     case LWS_CALLBACK_RECEIVE_PONG:
@@ -424,8 +426,7 @@ static int request_callback(struct trp_net_link *link, struct lws *wsi,
     case LWS_CALLBACK_HTTP_BODY:
       return take_body(link, in, size);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-      push_request(link);
-      return 0;
+      return push_request(link);
     case LWS_CALLBACK_HTTP_WRITEABLE:
       return write_answer(link, wsi);
     case LWS_CALLBACK_CLOSED_HTTP:
@@ -436,8 +437,8 @@ static int request_callback(struct trp_net_link *link, struct lws *wsi,
   }
 }
 
-int trp_net_server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
-                            void *in, size_t size) {
+int trp_net_server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                            size_t size) {
   (void)in;
   switch ((int)reason) {
     case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:

@@ -26,9 +26,9 @@ static int refuse_message(struct trp_net_link *link, struct lws *wsi, enum trp_e
   static uint8_t too_big[] = "too big";
   trp_net_link_detach(link);
   lws_close_reason(wsi, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, too_big, sizeof too_big - 1);
-  trp_net_link_failed(link, err,
-                      err == TRP_TOO_BIG ? "a message larger than the limit"
-                                         : "no memory for a message");
+  trp_net_link_failed(
+      link, err,
+      err == TRP_TOO_BIG ? "a message larger than the limit" : "no memory for a message");
   return -1;
 }
 
@@ -63,8 +63,8 @@ int trp_net_ws_receive(struct trp_net_link *link, struct lws *wsi, const void *b
 
 void trp_net_ws_pong(struct trp_net_link *link, const void *bytes, size_t size) {
   if (link->state == TRP_NET_LINK_OPEN) {
-    trp_net_link_push(
-        link, (struct trp_net_event){.kind = TRP_NET_PONG, .bytes = bytes, .size = size});
+    trp_net_link_push(link,
+                      (struct trp_net_event){.kind = TRP_NET_PONG, .bytes = bytes, .size = size});
   }
 }
 
@@ -210,8 +210,8 @@ static enum trp_err send_frame(struct trp_net_link *link, enum lws_write_protoco
 
 static struct trp_net_link *find_open(struct trp_net *net, uint64_t id) {
   struct trp_net_link *link = trp_net_link_find(trp_net_lws_of(net), id);
-  bool websocket = link != NULL && (link->kind == TRP_NET_LINK_WS ||
-                                    link->kind == TRP_NET_LINK_PEER);
+  bool websocket =
+      link != NULL && (link->kind == TRP_NET_LINK_WS || link->kind == TRP_NET_LINK_PEER);
   return websocket && link->state == TRP_NET_LINK_OPEN && !link->peer_closed && link->wsi != NULL
              ? link
              : NULL;
@@ -248,7 +248,8 @@ enum trp_err trp_net_ws_ping(struct trp_net *net, uint64_t id, const void *bytes
 void trp_net_ws_close(struct trp_net *net, uint64_t id, uint16_t code, const char *reason,
                       uint32_t timeout_ms) {
   struct trp_net_link *link = trp_net_link_find(trp_net_lws_of(net), id);
-  if (link == NULL || link->kind == TRP_NET_LINK_ASK || link->state == TRP_NET_LINK_CLOSING) {
+  if (link == NULL || (link->kind != TRP_NET_LINK_WS && link->kind != TRP_NET_LINK_PEER) ||
+      link->state == TRP_NET_LINK_CLOSING) {
     return;
   }
   trp_net_link_due(link, trp_net_lws_now_ns() + timeout_ms * TRP_NS_PER_MS);
@@ -263,7 +264,7 @@ void trp_net_ws_close(struct trp_net *net, uint64_t id, uint16_t code, const cha
   link->held = link->held_full = false; /* else the answer would never be read */
   trp_net_link_flow(link);
   link->state = TRP_NET_LINK_CLOSING;
-  link->close_code = code;
+  link->close_code = code != 0 ? code : 1000;
   snprintf(link->close_reason, sizeof link->close_reason, "%s", reason != NULL ? reason : "");
   ask(link);
 }

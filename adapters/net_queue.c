@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAMES_MAX 4096u   /* events that wait before reading is held */
-#define EVENTS_A_LINK 4u   /* opened, one frame past the hold, a pong, the end */
+#define FRAMES_MAX 4096u    /* events that wait before reading is held */
+#define EVENTS_A_LINK 5u    /* room() itself; opened, one frame past the hold, a pong, the end */
 #define OVERHEAD_BYTES 128u /* an event's own weight in the account of bytes */
 
 struct trp_net_queue_record {
@@ -13,8 +13,7 @@ struct trp_net_queue_record {
   size_t end;                 /* in the ring: one past this record's bytes; 0: not in the ring */
 };
 
-enum trp_err trp_net_queue_init(struct trp_net_queue *queue, size_t bytes_max,
-                                uint32_t links_max) {
+enum trp_err trp_net_queue_init(struct trp_net_queue *queue, size_t bytes_max, uint32_t links_max) {
   *queue = (struct trp_net_queue){
       .capacity = FRAMES_MAX + EVENTS_A_LINK * links_max,
       .reserve = links_max,
@@ -145,8 +144,7 @@ bool trp_net_queue_push_owned(struct trp_net_queue *queue, const struct trp_net_
     free((void *)(uintptr_t)event->bytes);
     return pushed;
   }
-  *record = (struct trp_net_queue_record){.event = *event,
-                                          .heap = (void *)(uintptr_t)event->bytes};
+  *record = (struct trp_net_queue_record){.event = *event, .heap = (void *)(uintptr_t)event->bytes};
   record->event.reason = event->reason == NULL ? NULL : "";
   put_record(queue, record);
   return true;
@@ -154,6 +152,10 @@ bool trp_net_queue_push_owned(struct trp_net_queue *queue, const struct trp_net_
 
 bool trp_net_queue_full(const struct trp_net_queue *queue) {
   return queue->bytes >= queue->bytes_max || queue->count >= FRAMES_MAX;
+}
+
+bool trp_net_queue_room(const struct trp_net_queue *queue) {
+  return queue->count < FRAMES_MAX + queue->reserve;
 }
 
 bool trp_net_queue_low(const struct trp_net_queue *queue) {

@@ -46,7 +46,10 @@ bool trp_net_queue_push_owned(struct trp_net_queue *queue, const struct trp_net_
 bool trp_net_queue_full(const struct trp_net_queue *queue);
 bool trp_net_queue_low(const struct trp_net_queue *queue);
 
-/* Events not yet given out. */
+/* Another link's events would find room, whatever it does. */
+bool trp_net_queue_room(const struct trp_net_queue *queue);
+
+/* No event waits to be given out. */
 bool trp_net_queue_empty(const struct trp_net_queue *queue);
 
 /* The oldest event; false where there is none. */

@@ -18,10 +18,10 @@
 #define TRP_NET_PATH_MAX 1900u /* bytes of path and query */
 
 struct trp_net_url {
-  bool websocket; /* ws, wss */
-  bool tls;       /* wss, https */
-  uint8_t family; /* 4 or 6: the host is an address; 0: a name */
-  uint16_t port;  /* the scheme's own where the URL names none */
+  bool websocket;                       /* ws, wss */
+  bool tls;                             /* wss, https */
+  uint8_t family;                       /* 4 or 6: the host is an address; 0: a name */
+  uint16_t port;                        /* the scheme's own where the URL names none */
   char host[TRP_NET_HOST_MAX + 1];      /* lower case, without brackets */
   char authority[TRP_NET_HOST_MAX + 9]; /* for the Host header: brackets, port where not usual */
   char path[TRP_NET_PATH_MAX + 2];      /* path and query, from its slash */

@@ -1,4 +1,5 @@
-/* What every net promises, whichever network it stands on. */
+/* What every net promises, whichever network it stands on.
+ * Long because it is one list of promises, each with its own test. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -153,8 +154,8 @@ static void fill(uint8_t *bytes, size_t size, unsigned seed) {
 }
 
 static void exchange_sizes(struct trp_net *from, uint64_t from_link, struct trp_net *to) {
-  static const size_t sizes[] = {0,    1,     125,   126,    127,    1000,  4095,  16383, 16384,
-                                 16385, 32768, 65535, 65536, 65537, 200000, 1u << 20};
+  static const size_t sizes[] = {0,     1,     125,   126,   127,   1000,  4095,   16383,
+                                 16384, 16385, 32768, 65535, 65536, 65537, 200000, 1u << 20};
   static uint8_t bytes[1u << 20];
   for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     fill(bytes, sizes[i], i);
@@ -221,7 +222,8 @@ static void traffic_without_a_ping_reports_none(void **state) {
 
 /* ---- closing -------------------------------------------------------------------------------- */
 
-static void close_from(struct trp_net *from, uint64_t from_link, struct trp_net *to, uint64_t peer) {
+static void close_from(struct trp_net *from, uint64_t from_link, struct trp_net *to,
+                       uint64_t peer) {
   from->ops->ws_close(from, from_link, 4321, "enough", 1000);
   assert_int_equal(from->ops->ws_send(from, from_link, false, "x", 1), TRP_WRONG_STATE);
   struct trp_net_event closed = await(to, TRP_NET_CLOSED);
@@ -431,8 +433,8 @@ static void a_full_send_queue_says_so(void **state) {
   pair.server->ops->hold(pair.server, peer, true);
   pair.pump(&pair, 5);
   unsigned sent = 0;
-  while (sent < 1000 && pair.client->ops->ws_send(pair.client, link, true, bytes,
-                                                  sizeof bytes) == TRP_OK) {
+  while (sent < 1000 &&
+         pair.client->ops->ws_send(pair.client, link, true, bytes, sizeof bytes) == TRP_OK) {
     sent++;
   }
   assert_true(sent >= 4);
@@ -458,7 +460,8 @@ static void no_more_links_than_agreed(void **state) {
 
 static void a_url_that_is_none_is_refused_at_once(void **state) {
   (void)state;
-  static const char *const bad[] = {NULL, "", "ws://", "ftp://h/", "http://127.0.0.1:1/", "ws://h:0/"};
+  static const char *const bad[] = {NULL,       "", "ws://", "ftp://h/", "http://127.0.0.1:1/",
+                                    "ws://h:0/"};
   uint64_t link;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     const struct trp_net_request request = {.url = bad[i]};
@@ -499,9 +502,9 @@ static void a_get_is_answered(void **state) {
   assert_string_equal(seen.path, "/api/v3/depth?symbol=A&limit=5");
   assert_int_equal(seen.size, 0);
   uint64_t ask = seen.link;
-  assert_int_equal(pair.server->ops->respond(pair.server, ask, 200, "application/json", NULL,
-                                             "{\"a\":1}", 7),
-                   TRP_OK);
+  assert_int_equal(
+      pair.server->ops->respond(pair.server, ask, 200, "application/json", NULL, "{\"a\":1}", 7),
+      TRP_OK);
   assert_int_equal(pair.server->ops->respond(pair.server, ask, 200, NULL, NULL, "", 0),
                    TRP_WRONG_STATE);
   struct trp_net_event response = await(pair.client, TRP_NET_RESPONSE);
@@ -518,17 +521,15 @@ static void a_body_travels_both_ways(void **state) {
   static uint8_t bytes[700000];
   struct trp_net_event seen;
   fill(bytes, sizeof bytes, 7);
-  const struct trp_net_request request = {.url = url_of("http", "/order"),
-                                          .method = "POST",
-                                          .body = bytes,
-                                          .body_bytes = sizeof bytes};
+  const struct trp_net_request request = {
+      .url = url_of("http", "/order"), .method = "POST", .body = bytes, .body_bytes = sizeof bytes};
   request_http(&request, &seen);
   assert_string_equal(seen.method, "POST");
   assert_int_equal(seen.size, sizeof bytes);
   assert_memory_equal(seen.bytes, bytes, sizeof bytes);
-  assert_int_equal(pair.server->ops->respond(pair.server, seen.link, 200, NULL, NULL, bytes,
-                                             sizeof bytes),
-                   TRP_OK);
+  assert_int_equal(
+      pair.server->ops->respond(pair.server, seen.link, 200, NULL, NULL, bytes, sizeof bytes),
+      TRP_OK);
   struct trp_net_event response = await(pair.client, TRP_NET_RESPONSE);
   assert_int_equal(response.size, sizeof bytes);
   assert_memory_equal(response.bytes, bytes, sizeof bytes);

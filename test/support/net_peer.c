@@ -29,9 +29,8 @@ int trp_net_peer_listen(uint16_t *port) {
 int trp_net_peer_bind_udp(uint16_t *port) { return bind_any(SOCK_DGRAM, port); }
 
 int trp_net_peer_connect(uint16_t port) {
-  struct sockaddr_in address = {.sin_family = AF_INET,
-                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                                .sin_port = htons(port)};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
     return -1;

@@ -1,8 +1,8 @@
 /* net_tls_peer.h - a TLS server on loopback with an authority of its own, made on the spot.
  *
- * A thread serves one connection after the other: a WebSocket handshake is answered, followed by the
- * text "hello" and a ping, and then read until its end; any other request is answered with
- * 200 and the body "ok". Thread: start and stop: the test's. */
+ * A thread serves one connection after the other: a WebSocket handshake is answered, followed by
+ * the text "hello" and a ping, and then read until its end; any other request is answered with 200
+ * and the body "ok". Thread: start and stop: the test's. */
 #ifndef TRP_TEST_SUPPORT_NET_TLS_PEER_H
 #define TRP_TEST_SUPPORT_NET_TLS_PEER_H
 

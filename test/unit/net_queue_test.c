@@ -26,11 +26,9 @@ static int tear_down(void **state) {
 }
 
 static bool push_frame(uint64_t link, const void *bytes, size_t size) {
-  return trp_net_queue_push(&queue, &(struct trp_net_event){.kind = TRP_NET_FRAME,
-                                                            .link = link,
-                                                            .bytes = bytes,
-                                                            .size = size,
-                                                            .reason = ""});
+  return trp_net_queue_push(
+      &queue, &(struct trp_net_event){
+                  .kind = TRP_NET_FRAME, .link = link, .bytes = bytes, .size = size, .reason = ""});
 }
 
 static unsigned chance(unsigned *seed) { return *seed = *seed * 1103515245u + 12345u, *seed >> 16; }

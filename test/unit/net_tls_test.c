@@ -86,7 +86,7 @@ static struct trp_net_request request_of(const char *scheme, const char *host,
 }
 
 static uint64_t start(struct trp_net *who, const struct trp_net_request *request) {
-  uint64_t link;
+  uint64_t link = 0;
   bool http = strncmp(request->url, "http", 4) == 0;
   assert_int_equal((http ? who->ops->http_send : who->ops->ws_open)(who, request, &link), TRP_OK);
   return link;

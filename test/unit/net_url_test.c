@@ -27,11 +27,8 @@ static void each_scheme_has_its_port_and_its_meaning(void **state) {
     uint16_t port;
     bool websocket, tls;
   } cases[] = {
-      {"ws://h", 80, true, false},
-      {"wss://h", 443, true, true},
-      {"http://h", 80, false, false},
-      {"https://h", 443, false, true},
-      {"WSS://h", 443, true, true},
+      {"ws://h", 80, true, false},     {"wss://h", 443, true, true}, {"http://h", 80, false, false},
+      {"https://h", 443, false, true}, {"WSS://h", 443, true, true},
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     struct trp_net_url url = read_url(cases[i].text);
@@ -80,11 +77,31 @@ static void the_usual_port_is_not_repeated_in_the_authority(void **state) {
 static void what_is_no_url_is_refused(void **state) {
   (void)state;
   static const char *const bad[] = {
-      "",           "h",          "ws:/h",       "ws://",      "ftp://h",       "ws://:80",
-      "ws://h:",    "ws://h:0",   "ws://h:65536", "ws://h:8x", "ws://h:99999999999999999999",
-      "ws://h /",   "ws://h/ x",  "ws://h/\r\nX: y", "ws://h/#f", "ws://u@h/",  "ws://h/\x80",
-      "ws://[::1",  "ws://[]/",   "ws://[::1]x", "ws://[127.0.0.1]", "ws://[g::]", "ws://a,b/",
-      "ws://h\\x",  "ws:///path",
+      "",
+      "h",
+      "ws:/h",
+      "ws://",
+      "ftp://h",
+      "ws://:80",
+      "ws://h:",
+      "ws://h:0",
+      "ws://h:65536",
+      "ws://h:8x",
+      "ws://h:99999999999999999999",
+      "ws://h /",
+      "ws://h/ x",
+      "ws://h/\r\nX: y",
+      "ws://h/#f",
+      "ws://u@h/",
+      "ws://h/\x80",
+      "ws://[::1",
+      "ws://[]/",
+      "ws://[::1]x",
+      "ws://[127.0.0.1]",
+      "ws://[g::]",
+      "ws://a,b/",
+      "ws://h\\x",
+      "ws:///path",
   };
   assert_refused(NULL);
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
