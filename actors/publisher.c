@@ -17,7 +17,7 @@ static void lose(struct trp_publisher *p, enum trp_err why) {
 
 /* True where there is no gap to tell, or it has been told. */
 static bool tell_gap(struct trp_self *self, struct trp_publisher *p) {
-  if (p->lost == 0) return true;
+  if (p->lost == 0 && !p->died) return true;
   struct trp_event_gap gap = {.lost = p->lost, .reason = (uint32_t)p->why};
   snprintf(gap.publisher, sizeof gap.publisher, "%s", trp_self_name(self));
   if (trp_send(self, p->engine, TRP_EVENT_GAP, &gap, sizeof gap) != TRP_OK) return false;
@@ -25,6 +25,7 @@ static bool tell_gap(struct trp_self *self, struct trp_publisher *p) {
   trp_log(self, TRP_LOG_WARN, "publisher.gap", "lost=%" PRIu64 " reason=%s", p->lost,
           trp_err_name(p->why));
   p->lost = 0;
+  p->died = false;
   return true;
 }
 
@@ -54,5 +55,7 @@ bool trp_publisher_take(struct trp_self *self, struct trp_publisher *p,
   }
   if (down == NULL || down->monitor != p->watch) return false;
   p->engine = TRP_NOBODY;
+  p->died = true; /* mail it had accepted died with it, so there is a gap even if lost stays 0 */
+  if (p->lost == 0) p->why = TRP_DEAD;
   return true;
 }

@@ -71,6 +71,11 @@ void trp_binance_ask_reconnect(struct trp_binance *b, enum trp_error_class error
   b->out.reconnect(b->out.arg, error_class, reason);
 }
 
+/* An input that waited in a queue carries a time before that of a tick that overtook it. */
+uint64_t trp_binance_since(const struct trp_binance *b, uint64_t then_ns) {
+  return b->now_ns > then_ns ? b->now_ns - then_ns : 0;
+}
+
 /* splitmix64: jitter, not secrets. */
 uint64_t trp_binance_chance(struct trp_binance *b) {
   uint64_t z = b->chance += 0x9e3779b97f4a7c15ull;
@@ -230,7 +235,7 @@ void trp_binance_pinged(struct trp_binance *b, uint64_t now_ns) {
 
 /* The symbol's clock runs anew, and the length of the pause that ended is learned. */
 static void saw_data(struct trp_binance *b, struct symbol *symbol) {
-  uint64_t pause = b->now_ns - symbol->data_ns;
+  uint64_t pause = trp_binance_since(b, symbol->data_ns);
   if (pause >= symbol->quiet_ns)
     symbol->quiet_ns = pause;
   else

@@ -164,6 +164,11 @@ TRP_MUST_USE enum trp_err trp_binance_subscribe(struct trp_binance *binance, uin
 TRP_MUST_USE enum trp_err trp_binance_unsubscribe(struct trp_binance *binance, uint64_t now_ns,
                                                   const char *symbol);
 
+/* Gives out the whole book of a symbol (NULL: of each) that is in sync, as a snapshot: for who came
+ * late, or missed something on the way. Errors: INVALID (it is not wanted). */
+TRP_MUST_USE enum trp_err trp_binance_tell_books(struct trp_binance *binance, uint64_t now_ns,
+                                                 const char *symbol);
+
 /* Wants nothing any more and forgets all symbols: for a disconnect. */
 void trp_binance_clear(struct trp_binance *binance);
 

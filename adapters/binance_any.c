@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "adapters/binance_parser.h"
-#include "adapters/decimal.h"
-#include "adapters/json_lejp.h"
+#include "adapters/json_levels.h"
 
 /* The members that may make an event, as bits of what was seen. */
 enum field {
@@ -29,8 +28,6 @@ enum field {
   F_CODE,
   F_TEXT,
   F_ERROR,
-  F_BIDS,
-  F_ASKS,
   F_COUNT
 };
 
@@ -38,7 +35,6 @@ enum field {
 
 struct gather {
   struct trp_binance_parser *parser;
-  const char *prefix; /* of level arrays' paths */
   uint32_t seen;
   uint32_t bad; /* seen with a value of the wrong kind or out of range */
   char stream[96], event[24], symbol[TRP_BINANCE_SYMBOL_MAX + 1], text[128];
@@ -46,12 +42,8 @@ struct gather {
   uint64_t integer[F_COUNT];
   int64_t code;
   bool maker;
-  uint32_t inexact;
-  uint32_t inexact_of;     /* fields whose number is inexact */
-  struct trp_level *level; /* one whose price came and whose size has not */
-  uint32_t sides[3];
-  uint32_t count;
-  bool too_many;
+  uint32_t inexact_of; /* fields whose number is inexact */
+  struct trp_json_levels book;
   trp_binance_ticker_fn *each; /* tickers only */
   void *each_arg;
 };
@@ -66,34 +58,18 @@ static void take_text(struct gather *gather, enum field field, const struct trp_
   memcpy(out, value->text, value->size + 1);
 }
 
-static bool to_integer(const struct trp_json_value *value, uint64_t *out) {
-  uint64_t number = 0;
-  for (const char *at = value->text; *at != '\0'; at++)
-    if (*at < '0' || *at > '9' || __builtin_mul_overflow(number, 10u, &number) ||
-        __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
-      return false;
-  *out = number;
-  return value->size != 0;
-}
-
 static void take_integer(struct gather *gather, enum field field,
                          const struct trp_json_value *value) {
   gather->seen |= SEEN(field);
-  if (value->kind != TRP_JSON_NUMBER || !to_integer(value, &gather->integer[field]))
+  if (value->kind != TRP_JSON_NUMBER || !trp_json_to_u64(value, &gather->integer[field]))
     gather->bad |= SEEN(field);
-}
-
-/* A price or a size: text, or (leniently) a number; never negative. */
-static bool to_decimal(const struct trp_json_value *value, struct trp_decimal *out) {
-  return (value->kind == TRP_JSON_TEXT || value->kind == TRP_JSON_NUMBER) && !value->cut &&
-         trp_decimal_parse(value->text, value->size, out) == TRP_OK && out->value >= 0;
 }
 
 static void take_decimal(struct gather *gather, enum field field,
                          const struct trp_json_value *value) {
   struct trp_decimal decimal;
   gather->seen |= SEEN(field);
-  if (!to_decimal(value, &decimal)) {
+  if (!trp_json_to_decimal(value, &decimal)) {
     gather->bad |= SEEN(field);
     return;
   }
@@ -101,49 +77,11 @@ static void take_decimal(struct gather *gather, enum field field,
   if (decimal.inexact) gather->inexact_of |= SEEN(field);
 }
 
-/* ---- levels ------------------------------------------------------------------------------- */
-
-/* One value of [["price","size"],..]. More members of a level are passed over. */
-static void take_level(struct gather *gather, uint32_t side, const struct trp_json_value *value) {
-  enum field field = side == 1 ? F_BIDS : F_ASKS;
-  struct trp_decimal decimal;
-  if (value->index > 1) return;
-  if (!to_decimal(value, &decimal) || (value->index == 0) != (gather->level == NULL)) {
-    gather->bad |= SEEN(field);
-    return;
-  }
-  gather->inexact += decimal.inexact;
-  if (value->index == 1) {
-    gather->level->size = decimal.value;
-    gather->level = NULL;
-    return;
-  }
-  if (gather->sides[side]++ == TRP_BINANCE_SIDE_MAX) {
-    gather->too_many = true;
-    return;
-  }
-  gather->level = &gather->parser->levels[gather->count++];
-  *gather->level = (struct trp_level){.price = decimal.value, .side = side};
-}
-
-/* Is this of the level array `name`? Takes it if so. */
-static bool visit_side(struct gather *gather, const char *path, const char *name, uint32_t side,
-                       const struct trp_json_value *value) {
-  size_t length = strlen(name);
-  if (strncmp(path, name, length) != 0) return false;
-  const char *rest = path + length;
-  if (strcmp(rest, "[]") != 0 && strcmp(rest, "[][]") != 0 && strcmp(rest, "[][][]") != 0)
-    return false;
-  enum field field = side == 1 ? F_BIDS : F_ASKS;
-  gather->seen |= SEEN(field);
-  bool inner = rest[2] != '\0';
-  if (value->kind == TRP_JSON_ARRAY || (inner && rest[4] != '\0')) return true;
-  if (value->kind == TRP_JSON_OBJECT_END) return true;
-  if (!inner)
-    gather->bad |= SEEN(field); /* a level that is no array */
-  else
-    take_level(gather, side, value);
-  return true;
+/* Is this a level, of the side's array by this name? */
+static bool visit_sides(struct gather *gather, const char *path, const char *bids, const char *asks,
+                        const struct trp_json_value *value) {
+  return trp_json_levels_take(&gather->book, path, bids, 1, value) ||
+         trp_json_levels_take(&gather->book, path, asks, 2, value);
 }
 
 /* ---- frames ------------------------------------------------------------------------------- */
@@ -208,7 +146,7 @@ static void take_code(struct gather *gather, const struct trp_json_value *value)
   digits.text += negative;
   uint64_t number;
   gather->seen |= SEEN(F_CODE);
-  if (value->kind != TRP_JSON_NUMBER || !to_integer(&digits, &number) || number > INT64_MAX)
+  if (value->kind != TRP_JSON_NUMBER || !trp_json_to_u64(&digits, &number) || number > INT64_MAX)
     gather->bad |= SEEN(F_CODE);
   else
     gather->code = negative ? -(int64_t)number : (int64_t)number;
@@ -234,7 +172,7 @@ static void visit_answer(struct gather *gather, const struct trp_json_value *val
     take_message(gather, value);
   else if (strcmp(path, "id") == 0) {
     gather->seen |= SEEN(F_ID);
-    if (!to_integer(value, &gather->integer[F_ID])) gather->integer[F_ID] = 0;
+    if (!trp_json_to_u64(value, &gather->integer[F_ID])) gather->integer[F_ID] = 0;
   } else if (strncmp(path, "result", 6) == 0 && (path[6] == '\0' || path[6] == '['))
     gather->seen |= SEEN(F_RESULT);
 }
@@ -247,8 +185,7 @@ static bool visit_frame(void *arg, const struct trp_json_value *value) {
     take_text(gather, F_STREAM, value, gather->stream, sizeof gather->stream);
   bool wrapped = strncmp(path, "data.", 5) == 0;
   const char *name = wrapped ? path + 5 : path;
-  if (visit_side(gather, name, "b", 1, value) || visit_side(gather, name, "a", 2, value))
-    return !gather->too_many;
+  if (visit_sides(gather, name, "b", "a", value)) return !gather->book.too_many;
   if (name[0] != '\0' && name[1] == '\0')
     visit_letter(gather, name[0], value);
   else if (!wrapped)
@@ -291,11 +228,11 @@ static enum trp_err judge_quote(struct gather *gather, struct trp_binance_event 
     return refuse(gather, "a bookTicker with a member missing or bad");
   out->kind = TRP_BINANCE_QUOTE;
   out->inexact = count_inexact(gather, prices);
-  out->quote = (struct trp_binance_quote){.update_id = gather->integer[F_FINAL_ID],
-                                          .bid = gather->number[F_BID],
-                                          .bid_size = gather->number[F_BID_SIZE],
-                                          .ask = gather->number[F_ASK],
-                                          .ask_size = gather->number[F_ASK_SIZE]};
+  out->quote = (struct trp_wire_quote){.update_id = gather->integer[F_FINAL_ID],
+                                       .bid = gather->number[F_BID],
+                                       .bid_size = gather->number[F_BID_SIZE],
+                                       .ask = gather->number[F_ASK],
+                                       .ask_size = gather->number[F_ASK_SIZE]};
   return TRP_OK;
 }
 
@@ -308,21 +245,22 @@ static enum trp_err judge_trade(struct gather *gather, struct trp_binance_event 
     return refuse(gather, "a trade with a member missing or bad");
   out->kind = TRP_BINANCE_TRADE;
   out->inexact = count_inexact(gather, prices);
-  out->trade = (struct trp_binance_trade){.id = gather->integer[id],
-                                          .price = gather->number[F_PRICE],
-                                          .size = gather->number[F_SIZE],
-                                          .taker_sold = gather->maker,
-                                          .aggregate = aggregate};
+  out->trade = (struct trp_wire_trade){.id = gather->integer[id],
+                                       .price = gather->number[F_PRICE],
+                                       .size = gather->number[F_SIZE],
+                                       .taker_sold = gather->maker,
+                                       .aggregate = aggregate};
   return TRP_OK;
 }
 
 static enum trp_err give_levels(struct gather *gather, struct trp_binance_event *out) {
-  if (!has(gather, SEEN(F_BIDS) | SEEN(F_ASKS)) || gather->level != NULL)
+  const struct trp_json_levels *book = &gather->book;
+  if (!book->seen[1] || !book->seen[2] || !trp_json_levels_good(book))
     return refuse(gather, "a book with a side missing or a bad level");
   out->kind = TRP_BINANCE_DEPTH;
-  out->inexact = gather->inexact;
-  out->depth.levels = gather->parser->levels;
-  out->depth.count = gather->count;
+  out->inexact = book->inexact;
+  out->depth.levels = book->levels;
+  out->depth.count = book->count;
   return TRP_OK;
 }
 
@@ -330,8 +268,8 @@ static enum trp_err judge_depth(struct gather *gather, struct trp_binance_event 
   if (!has(gather, SEEN(F_FIRST_ID) | SEEN(F_FINAL_ID)) || !give_symbol(gather, out) ||
       !give_time(gather, out) || gather->integer[F_FIRST_ID] > gather->integer[F_FINAL_ID])
     return refuse(gather, "a depthUpdate with a member missing or bad");
-  out->depth = (struct trp_binance_depth){.first_id = gather->integer[F_FIRST_ID],
-                                          .final_id = gather->integer[F_FINAL_ID]};
+  out->depth = (struct trp_wire_depth){.first_id = gather->integer[F_FIRST_ID],
+                                       .final_id = gather->integer[F_FINAL_ID]};
   return give_levels(gather, out);
 }
 
@@ -376,11 +314,16 @@ static enum trp_err judge_frame(struct gather *gather, struct trp_binance_event 
   return TRP_OK;
 }
 
+static struct gather begin(struct trp_binance_parser *parser) {
+  return (struct gather){.parser = parser,
+                         .book = {.levels = parser->levels, .side_max = TRP_BINANCE_SIDE_MAX}};
+}
+
 /* Walks and says whether the rest may be judged. */
 static enum trp_err walk(struct gather *gather, const void *bytes, size_t size,
                          trp_json_visit_fn *visit) {
   enum trp_err err = trp_json_walk(bytes, size, visit, gather, &gather->parser->reason);
-  if (gather->too_many) {
+  if (gather->book.too_many) {
     gather->parser->reason = "more levels than a side may have";
     return TRP_TOO_BIG;
   }
@@ -389,7 +332,7 @@ static enum trp_err walk(struct gather *gather, const void *bytes, size_t size,
 
 enum trp_err trp_binance_any_frame(struct trp_binance_parser *parser, const void *bytes,
                                    size_t size, struct trp_binance_event *out) {
-  struct gather gather = {.parser = parser};
+  struct gather gather = begin(parser);
   *out = (struct trp_binance_event){.kind = TRP_BINANCE_OTHER};
   enum trp_err err = walk(&gather, bytes, size, visit_frame);
   return err != TRP_OK ? err : judge_frame(&gather, out);
@@ -400,9 +343,7 @@ enum trp_err trp_binance_any_frame(struct trp_binance_parser *parser, const void
 static bool visit_snapshot(void *arg, const struct trp_json_value *value) {
   struct gather *gather = arg;
   if (value->kind == TRP_JSON_OBJECT_END) return true;
-  if (visit_side(gather, value->path, "bids", 1, value) ||
-      visit_side(gather, value->path, "asks", 2, value))
-    return !gather->too_many;
+  if (visit_sides(gather, value->path, "bids", "asks", value)) return !gather->book.too_many;
   if (strcmp(value->path, "lastUpdateId") == 0)
     take_integer(gather, F_FINAL_ID, value);
   else
@@ -412,14 +353,14 @@ static bool visit_snapshot(void *arg, const struct trp_json_value *value) {
 
 enum trp_err trp_binance_any_snapshot(struct trp_binance_parser *parser, const void *bytes,
                                       size_t size, struct trp_binance_event *out) {
-  struct gather gather = {.parser = parser};
+  struct gather gather = begin(parser);
   *out = (struct trp_binance_event){.kind = TRP_BINANCE_OTHER};
   enum trp_err err = walk(&gather, bytes, size, visit_snapshot);
   if (err != TRP_OK) return err;
   if (has(&gather, SEEN(F_CODE) | SEEN(F_TEXT))) return judge_error(&gather, out);
   if (!has(&gather, SEEN(F_FINAL_ID))) return refuse(&gather, "a snapshot without lastUpdateId");
-  out->depth = (struct trp_binance_depth){.first_id = gather.integer[F_FINAL_ID],
-                                          .final_id = gather.integer[F_FINAL_ID]};
+  out->depth = (struct trp_wire_depth){.first_id = gather.integer[F_FINAL_ID],
+                                       .final_id = gather.integer[F_FINAL_ID]};
   return give_levels(&gather, out);
 }
 
@@ -452,7 +393,9 @@ static bool visit_ticker(void *arg, const struct trp_json_value *value) {
 
 enum trp_err trp_binance_any_tickers(struct trp_binance_parser *parser, const void *bytes,
                                      size_t size, trp_binance_ticker_fn *each, void *arg) {
-  struct gather gather = {.parser = parser, .each = each, .each_arg = arg};
+  struct gather gather = begin(parser);
+  gather.each = each;
+  gather.each_arg = arg;
   enum trp_err err = walk(&gather, bytes, size, visit_ticker);
   return err == TRP_CANCELLED ? TRP_MALFORMED : err;
 }

@@ -2,10 +2,13 @@
  * net, a backoff and the event engine.
  *
  * Publishes QUOTE, TRADE, BOOK, FEED_GAP and FEED_STATE (at each change; also journalled). Takes
- * FEED_COMMAND (connect, disconnect, subscribe, unsubscribe; answer: RESULT) and FEED_QUERY (answer:
- * FEED_STATE). disconnect is idempotent and bounded in any state: it ends resolving, connecting, a
- * backoff or an HTTP request at once, closes an open stream by a close frame within close_ms, and
- * clears subscriptions; connect begins anew with the configured symbols.
+ * FEED_COMMAND (connect, disconnect, subscribe, unsubscribe, refresh; answer: RESULT) and FEED_QUERY
+ * (answer: FEED_STATE). disconnect is idempotent and bounded in any state: it ends resolving,
+ * connecting, a backoff or an HTTP request at once, closes an open stream by a close frame within
+ * close_ms, and clears subscriptions; connect begins anew with the configured symbols. refresh
+ * tells whole books again, for who came late or heard of an EVENT_GAP: subscribe first, then ask.
+ *
+ * While the event engine has no room, events wait here and in the socket; none is lost.
  *
  * The net belongs to the slot: the spec's loop must be &net->loop. Thread: the slot's own. */
 #ifndef TRP_ADAPTERS_BINANCE_FEED_H

@@ -6,7 +6,7 @@
 
 #include "adapters/backoff.h"
 #include "adapters/binance.h"
-#include "adapters/binance_book.h"
+#include "adapters/depth_book.h"
 
 #define MS_NS 1000000ull
 #define NEVER_NS UINT64_MAX
@@ -48,7 +48,7 @@ struct symbol {
   enum snapshot snapshot;
   uint64_t snapshot_ns;
   struct trp_backoff snapshot_backoff;
-  struct trp_binance_book book;
+  struct trp_depth_book book;
 };
 
 struct pending {
@@ -99,6 +99,7 @@ void trp_binance_ask_reconnect(struct trp_binance *b, enum trp_error_class error
                                const char *reason);
 uint64_t trp_binance_chance(struct trp_binance *b);
 void trp_binance_update_state(struct trp_binance *b);
+uint64_t trp_binance_since(const struct trp_binance *b, uint64_t then_ns);
 
 /* binance_symbols.c */
 struct symbol *trp_binance_find(struct trp_binance *b, const char *name);

@@ -5,30 +5,10 @@
 
 #define STREAM_MAX 64
 
-struct levels {
-  struct trp_level *levels;
-  uint32_t count;
-  uint32_t *inexact;
-};
-
-static bool scan_level(struct trp_json_scan *scan, struct levels *into, uint32_t side) {
-  struct trp_level *level = &into->levels[into->count++];
-  *level = (struct trp_level){.side = side};
-  return trp_json_scan_byte(scan, '[') &&
-         trp_json_scan_decimal(scan, &level->price, into->inexact) &&
-         trp_json_scan_byte(scan, ',') &&
-         trp_json_scan_decimal(scan, &level->size, into->inexact) && trp_json_scan_byte(scan, ']');
-}
-
-/* [["price","size"],..] behind its opening bracket. */
-static bool scan_side(struct trp_json_scan *scan, struct levels *into, uint32_t side) {
-  if (trp_json_scan_byte(scan, ']')) return true;
-  for (uint32_t n = 0; n < TRP_BINANCE_SIDE_MAX; n++) {
-    if (!scan_level(scan, into, side)) return false;
-    if (trp_json_scan_byte(scan, ']')) return true;
-    if (!trp_json_scan_byte(scan, ',')) return false;
-  }
-  return false;
+static struct trp_json_scan_levels levels_of(struct trp_binance_parser *parser,
+                                             struct trp_binance_event *out) {
+  return (struct trp_json_scan_levels){
+      .levels = parser->levels, .side_max = TRP_BINANCE_SIDE_MAX, .inexact = &out->inexact};
 }
 
 static bool scan_symbol(struct trp_json_scan *scan, struct trp_binance_event *out) {
@@ -45,7 +25,7 @@ static bool scan_time(struct trp_json_scan *scan, int64_t *out) {
 
 /* Behind {"u": */
 static bool scan_quote(struct trp_json_scan *scan, struct trp_binance_event *out) {
-  struct trp_binance_quote *quote = &out->quote;
+  struct trp_wire_quote *quote = &out->quote;
   out->kind = TRP_BINANCE_QUOTE;
   return trp_json_scan_u64(scan, &quote->update_id) && TRP_JSON_SCAN(scan, ",\"s\":") &&
          scan_symbol(scan, out) && TRP_JSON_SCAN(scan, ",\"b\":") &&
@@ -103,15 +83,15 @@ static bool scan_trade(struct trp_json_scan *scan, struct trp_binance_event *out
 
 static bool scan_depth(struct trp_json_scan *scan, struct trp_binance_parser *parser,
                        struct trp_binance_event *out) {
-  struct trp_binance_depth *depth = &out->depth;
-  struct levels into = {.levels = parser->levels, .inexact = &out->inexact};
+  struct trp_wire_depth *depth = &out->depth;
+  struct trp_json_scan_levels into = levels_of(parser, out);
   out->kind = TRP_BINANCE_DEPTH;
   if (!scan_head(scan, out) || !TRP_JSON_SCAN(scan, ",\"U\":") ||
       !trp_json_scan_u64(scan, &depth->first_id) || !TRP_JSON_SCAN(scan, ",\"u\":") ||
       !trp_json_scan_u64(scan, &depth->final_id) || depth->first_id > depth->final_id)
     return false;
-  if (!TRP_JSON_SCAN(scan, ",\"b\":[") || !scan_side(scan, &into, 1) ||
-      !TRP_JSON_SCAN(scan, ",\"a\":[") || !scan_side(scan, &into, 2))
+  if (!TRP_JSON_SCAN(scan, ",\"b\":[") || !trp_json_scan_side(scan, &into, 1) ||
+      !TRP_JSON_SCAN(scan, ",\"a\":[") || !trp_json_scan_side(scan, &into, 2))
     return false;
   depth->levels = parser->levels;
   depth->count = into.count;
@@ -147,12 +127,12 @@ bool trp_binance_scan_snapshot(struct trp_binance_parser *parser, const void *by
                                struct trp_binance_event *out) {
   struct trp_json_scan scan = {.at = bytes, .end = (const char *)bytes + size};
   blank(out);
-  struct trp_binance_depth *depth = &out->depth;
-  struct levels into = {.levels = parser->levels, .inexact = &out->inexact};
+  struct trp_wire_depth *depth = &out->depth;
+  struct trp_json_scan_levels into = levels_of(parser, out);
   out->kind = TRP_BINANCE_DEPTH;
   if (!TRP_JSON_SCAN(&scan, "{\"lastUpdateId\":") || !trp_json_scan_u64(&scan, &depth->final_id) ||
-      !TRP_JSON_SCAN(&scan, ",\"bids\":[") || !scan_side(&scan, &into, 1) ||
-      !TRP_JSON_SCAN(&scan, ",\"asks\":[") || !scan_side(&scan, &into, 2))
+      !TRP_JSON_SCAN(&scan, ",\"bids\":[") || !trp_json_scan_side(&scan, &into, 1) ||
+      !TRP_JSON_SCAN(&scan, ",\"asks\":[") || !trp_json_scan_side(&scan, &into, 2))
     return false;
   depth->first_id = depth->final_id;
   depth->levels = parser->levels;

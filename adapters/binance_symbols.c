@@ -34,7 +34,7 @@ bool trp_binance_is_wanted(const struct symbol *symbol) {
 static void remove_symbol(struct trp_binance *b, uint32_t at) {
   trp_binance_note(b, TRP_BINANCE_UNSUBSCRIBED, &b->symbols[at], TRP_OK, TRP_CLASS_TRANSIENT, 0,
                    "");
-  trp_binance_book_fini(&b->symbols[at].book);
+  trp_depth_book_fini(&b->symbols[at].book);
   b->count--;
   memmove(&b->symbols[at], &b->symbols[at + 1], (b->count - at) * sizeof *b->symbols);
   memset(b->buckets, 0, sizeof b->buckets);
@@ -48,7 +48,7 @@ static struct symbol *add_symbol(struct trp_binance *b, const char *name, uint32
   strcpy(symbol->name, name); /* valid, so it fits */
   trp_backoff_init(&symbol->retry, &(struct trp_backoff_options){.min_ms = 1000});
   trp_backoff_init(&symbol->snapshot_backoff, NULL);
-  trp_binance_book_init(&symbol->book, b->options.book_levels_max);
+  trp_depth_book_init(&symbol->book, TRP_DEPTH_OVERLAPS, b->options.book_levels_max);
   index_symbol(b, b->count++);
   return symbol;
 }
@@ -92,12 +92,12 @@ enum trp_err trp_binance_unsubscribe(struct trp_binance *b, uint64_t now_ns, con
   symbol->sub = SUB_LEAVING;
   symbol->stale = false;
   symbol->snapshot = SNAP_IDLE;
-  trp_binance_book_reset(&symbol->book);
+  trp_depth_book_reset(&symbol->book);
   return TRP_OK;
 }
 
 void trp_binance_clear(struct trp_binance *b) {
-  for (uint32_t i = 0; i < b->count; i++) trp_binance_book_fini(&b->symbols[i].book);
+  for (uint32_t i = 0; i < b->count; i++) trp_depth_book_fini(&b->symbols[i].book);
   b->count = 0;
   b->changed = true;
   memset(b->buckets, 0, sizeof b->buckets);
@@ -143,7 +143,7 @@ static bool is_due(const struct trp_binance *b, const struct symbol *symbol, boo
 
 /* Puts due symbols into one text under `id`; one that must go alone goes alone. Returns how many.
  */
-static uint32_t collect(struct trp_binance *b, struct trp_binance_request *request, bool subscribe,
+static uint32_t collect(struct trp_binance *b, struct trp_wire_text *request, bool subscribe,
                         uint64_t id) {
   uint32_t n = 0;
   uint32_t each = (uint32_t)__builtin_popcount(b->options.streams);
@@ -162,7 +162,7 @@ static uint32_t collect(struct trp_binance *b, struct trp_binance_request *reque
 /* One batch; false where nothing is due or nothing may be sent now. */
 static bool ask(struct trp_binance *b, bool subscribe) {
   struct pending *pending = free_pending(b);
-  struct trp_binance_request request;
+  struct trp_wire_text request;
   uint64_t id = b->next_id;
   if (pending == NULL || !may_send(b)) return false;
   trp_binance_request_begin(&request, b->text, sizeof b->text, subscribe);
@@ -215,7 +215,7 @@ void trp_binance_forget_requests(struct trp_binance *b) {
     symbol->data_ns = b->now_ns;
     symbol->snapshot = SNAP_IDLE;
     trp_backoff_down(&symbol->snapshot_backoff, b->now_ns);
-    trp_binance_book_reset(&symbol->book);
+    trp_depth_book_reset(&symbol->book);
   }
   b->changed = true;
 }

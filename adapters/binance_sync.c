@@ -41,7 +41,7 @@ static void give_book(struct trp_binance *b, struct symbol *symbol, uint32_t kin
 }
 
 static void give_update(struct trp_binance *b, struct symbol *symbol,
-                        const struct trp_binance_depth *diff) {
+                        const struct trp_wire_depth *diff) {
   if (diff->count != 0)
     memcpy(b->book_out->levels, diff->levels, diff->count * sizeof *diff->levels);
   give_book(b, symbol, 2, diff->count);
@@ -51,6 +51,17 @@ static void give_snapshot(struct trp_binance *b, struct symbol *symbol) {
   size_t count = trp_ladder_copy(&symbol->book.ladder, b->book_out->levels,
                                  2 * (size_t)b->options.book_levels_max);
   give_book(b, symbol, 1, (uint32_t)count);
+}
+
+enum trp_err trp_binance_tell_books(struct trp_binance *b, uint64_t now_ns, const char *name) {
+  b->now_ns = now_ns;
+  struct symbol *one = name != NULL ? trp_binance_find(b, name) : NULL;
+  if (name != NULL && (one == NULL || !trp_binance_is_wanted(one))) return TRP_INVALID;
+  for (uint32_t i = 0; i < b->count; i++) {
+    struct symbol *symbol = &b->symbols[i];
+    if ((one == NULL || one == symbol) && symbol->book.synced) give_snapshot(b, symbol);
+  }
+  return TRP_OK;
 }
 
 /* ---- asking for snapshots ----------------------------------------------------------------- */
@@ -72,9 +83,9 @@ static void refill(struct trp_binance *b) {
   double most = per_s * BUDGET_S;
   double one = trp_binance_depth_weight(b->options.snapshot_limit);
   if (most < one) most = one;
-  b->weight += per_s * (double)(b->now_ns - b->weight_ns) / 1e9;
+  b->weight += per_s * (double)trp_binance_since(b, b->weight_ns) / 1e9;
   if (b->weight > most || b->weight_ns == 0) b->weight = most;
-  b->weight_ns = b->now_ns;
+  if (b->now_ns > b->weight_ns) b->weight_ns = b->now_ns;
 }
 
 static bool ask(struct trp_binance *b, struct symbol *symbol) {
@@ -130,7 +141,7 @@ void trp_binance_pump_snapshots(struct trp_binance *b) {
 void trp_binance_on_diff(struct trp_binance *b, struct symbol *symbol,
                          const struct trp_binance_event *event) {
   bool was_synced = symbol->book.synced;
-  switch (trp_binance_book_diff(&symbol->book, &event->depth)) {
+  switch (trp_depth_book_diff(&symbol->book, &event->depth)) {
     case TRP_STEP_APPLIED:
       give_update(b, symbol, &event->depth);
       return;
@@ -156,8 +167,8 @@ void trp_binance_on_diff(struct trp_binance *b, struct symbol *symbol,
 
 static void take_snapshot(struct trp_binance *b, struct symbol *symbol,
                           const struct trp_binance_event *event) {
-  struct trp_binance_depth diff;
-  enum trp_err err = trp_binance_book_snapshot(&symbol->book, &event->depth);
+  struct trp_wire_depth diff;
+  enum trp_err err = trp_depth_book_snapshot(&symbol->book, &event->depth);
   b->changed = true;
   if (err == TRP_GAP) {
     b->stats.snapshots_too_old++;
@@ -173,7 +184,7 @@ static void take_snapshot(struct trp_binance *b, struct symbol *symbol,
   symbol->snapshot = SNAP_IDLE;
   trp_backoff_up(&symbol->snapshot_backoff, b->now_ns);
   give_snapshot(b, symbol);
-  while (trp_binance_book_replay(&symbol->book, &diff)) give_update(b, symbol, &diff);
+  while (trp_depth_book_replay(&symbol->book, &diff)) give_update(b, symbol, &diff);
   trp_binance_want_snapshot(b, symbol); /* where the replay ran out of memory */
   if (symbol->book.synced)
     trp_binance_note(b, TRP_BINANCE_SYNCED, symbol, TRP_OK, TRP_CLASS_TRANSIENT, 0, "");

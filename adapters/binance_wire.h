@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "adapters/wire.h"
 #include "proto/errors.h"
-#include "proto/messages.h"
 
 #define TRP_BINANCE_SYMBOL_MAX 38 /* bytes: with ".BINANCE" it fits a 48-byte field */
 #define TRP_BINANCE_SIDE_MAX 5000 /* levels a side, in a snapshot or in one update */
@@ -32,35 +32,15 @@ enum trp_binance_kind {
   TRP_BINANCE_SHUTDOWN   /* serverShutdown: connect anew, this connection ends soon */
 };
 
-struct trp_binance_quote {
-  uint64_t update_id;
-  double bid, bid_size, ask, ask_size;
-};
-
-struct trp_binance_trade {
-  uint64_t id;
-  double price, size;
-  bool taker_sold;
-  bool aggregate; /* aggTrade: the id counts aggregates */
-};
-
-/* One diff depth event, or a REST snapshot (then first_id == final_id == lastUpdateId). Levels lie
- * in arrival order with their side; size 0 removes. */
-struct trp_binance_depth {
-  uint64_t first_id, final_id; /* "U", "u" */
-  const struct trp_level *levels;
-  uint32_t count;
-};
-
 struct trp_binance_event {
   enum trp_binance_kind kind;
   char symbol[TRP_BINANCE_SYMBOL_MAX + 1]; /* as the exchange writes it: "BTCUSDT" */
   int64_t exchange_us;                     /* the exchange's own time; 0 where it sends none */
   uint32_t inexact; /* numbers with more than 15 significant digits in this event */
   union {
-    struct trp_binance_quote quote;
-    struct trp_binance_trade trade;
-    struct trp_binance_depth depth;
+    struct trp_wire_quote quote;
+    struct trp_wire_trade trade;
+    struct trp_wire_depth depth;
     uint64_t ack_id; /* 0: the id was null or no number */
     struct {
       uint64_t id; /* of the request refused; 0 where the exchange does not say */
@@ -120,14 +100,7 @@ TRP_MUST_USE enum trp_err trp_binance_any_tickers(struct trp_binance_parser *par
  * dot, slash, '@'? (Not only ASCII: the exchange lists symbols in Chinese.) */
 bool trp_binance_symbol_valid(const char *symbol);
 
-/* A SUBSCRIBE or UNSUBSCRIBE text, built symbol by symbol in a buffer of the caller. */
-struct trp_binance_request {
-  char *text;
-  size_t size, capacity;
-  uint32_t streams;
-  bool full; /* something did not fit; the text is not usable */
-};
-
+/* What a SUBSCRIBE or UNSUBSCRIBE text asks for; it is built symbol by symbol. */
 #define TRP_BINANCE_STREAM_QUOTES 1u
 #define TRP_BINANCE_STREAM_TRADES 2u
 #define TRP_BINANCE_STREAM_DEPTH 4u
@@ -137,12 +110,11 @@ struct trp_binance_request {
 #define TRP_BINANCE_REQUEST_SYMBOL_BYTES (3u * (TRP_BINANCE_SYMBOL_MAX + 20u))
 #define TRP_BINANCE_REQUEST_FRAME_BYTES 64u /* the rest of the text */
 
-void trp_binance_request_begin(struct trp_binance_request *request, char *buffer, size_t capacity,
+void trp_binance_request_begin(struct trp_wire_text *request, char *buffer, size_t capacity,
                                bool subscribe);
-void trp_binance_request_add(struct trp_binance_request *request, const char *symbol,
-                             uint32_t streams);
+void trp_binance_request_add(struct trp_wire_text *request, const char *symbol, uint32_t streams);
 /* false: it did not fit. After true, text and size are the message (NUL-terminated too). */
-bool trp_binance_request_end(struct trp_binance_request *request, uint64_t id);
+bool trp_binance_request_end(struct trp_wire_text *request, uint64_t id);
 
 /* URLs; false where `size` is too small. `ws_base` as "wss://stream.binance.com:9443", `http_base`
  * as "https://api.binance.com". */

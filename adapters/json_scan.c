@@ -59,3 +59,24 @@ bool trp_json_scan_skip_text(struct trp_json_scan *scan, size_t size_max) {
   size_t length = (size_t)(at - first);
   return length != 0 && length <= size_max && trp_json_scan_byte(scan, '"');
 }
+
+static bool scan_level(struct trp_json_scan *scan, struct trp_json_scan_levels *into,
+                       uint32_t side) {
+  struct trp_level *level = &into->levels[into->count++];
+  *level = (struct trp_level){.side = side};
+  return trp_json_scan_byte(scan, '[') &&
+         trp_json_scan_decimal(scan, &level->price, into->inexact) &&
+         trp_json_scan_byte(scan, ',') &&
+         trp_json_scan_decimal(scan, &level->size, into->inexact) && trp_json_scan_byte(scan, ']');
+}
+
+bool trp_json_scan_side(struct trp_json_scan *scan, struct trp_json_scan_levels *into,
+                        uint32_t side) {
+  if (trp_json_scan_byte(scan, ']')) return true;
+  for (uint32_t n = 0; n < into->side_max; n++) {
+    if (!scan_level(scan, into, side)) return false;
+    if (trp_json_scan_byte(scan, ']')) return true;
+    if (!trp_json_scan_byte(scan, ',')) return false;
+  }
+  return false;
+}

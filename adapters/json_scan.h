@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "proto/messages.h"
+
 struct trp_json_scan {
   const char *at;
   const char *end;
@@ -51,5 +53,17 @@ bool trp_json_scan_text(struct trp_json_scan *scan, char *out, size_t size);
 
 /* The same, only looked past. */
 bool trp_json_scan_skip_text(struct trp_json_scan *scan, size_t size_max);
+
+/* Levels of a book, gathered over both sides. */
+struct trp_json_scan_levels {
+  struct trp_level *levels; /* room for 2 * side_max */
+  uint32_t side_max;
+  uint32_t count;
+  uint32_t *inexact; /* counted up as by trp_json_scan_decimal */
+};
+
+/* [["price","size"],..] behind its opening bracket, at most side_max of them. */
+bool trp_json_scan_side(struct trp_json_scan *scan, struct trp_json_scan_levels *into,
+                        uint32_t side);
 
 #endif

@@ -4,18 +4,14 @@
  * 16, four senders one by one, four senders into an evicting mailbox (where what counts is what was
  * accepted, taken out or displaced). Both sides poll: this measures the mailbox, not the sleep. */
 #include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
+#include "bench/bench.h"
 #include "runtime/mailbox.h"
 
-enum { RUNS = 5, SENDERS_MAX = 4, BATCH_MAX = 16, MESSAGES = 1 << 22, POLLS_BEFORE_YIELD = 256 };
+enum { SENDERS_MAX = 4, BATCH_MAX = 16, MESSAGES = 1 << 23, POLLS_BEFORE_YIELD = 256 };
 
 struct question {
-  const char *name;
+  const char *name, *what;
   enum trp_policy policy;
   uint32_t senders;
   uint32_t batch;
@@ -26,12 +22,6 @@ struct run {
   struct trp_mailbox mailbox;
   pthread_barrier_t start;
 };
-
-static double now_s(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void *send_all(void *arg) {
   struct run *run = arg;
@@ -85,35 +75,34 @@ static double run_once(const struct question *question) {
     if (pthread_create(&threads[i], NULL, send_all, &run) != 0) abort();
 
   pthread_barrier_wait(&run.start);
-  double began = now_s();
+  uint64_t began_ns = bench_now_ns();
   receive_all(&run.mailbox);
-  double seconds = now_s() - began;
+  uint64_t took_ns = bench_now_ns() - began_ns;
 
   for (uint32_t i = 0; i < question->senders; i++) pthread_join(threads[i], NULL);
   pthread_barrier_destroy(&run.start);
   run.mailbox.ops->close(&run.mailbox);
   run.mailbox.ops->fini(&run.mailbox);
-  return MESSAGES / seconds / 1e6;
+  return MESSAGES * 1e3 / (double)took_ns;
 }
 
-static int ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-int main(void) {
+int main(int argc, char **argv) {
   static const struct question questions[] = {
-      {"one_by_one", TRP_REJECT, 1, 1},
-      {"claims_of_16", TRP_REJECT, 1, 16},
-      {"four_to_one", TRP_REJECT, 4, 1},
-      {"four_to_one_claims_of_16", TRP_REJECT, 4, 16},
-      {"evicting_four_to_one", TRP_DROP_OLDEST, 4, 1},
+      {"one_by_one", "one sender, one by one", TRP_REJECT, 1, 1},
+      {"claims_of_16", "one sender, claims of 16", TRP_REJECT, 1, 16},
+      {"four_to_one", "four senders, one by one", TRP_REJECT, 4, 1},
+      {"four_to_one_of_16", "four senders, claims of 16", TRP_REJECT, 4, 16},
+      {"evicting", "four senders into an evicting mailbox", TRP_DROP_OLDEST, 4, 1},
   };
+  struct bench bench = bench_open("count_mailbox", argc, argv);
   for (size_t q = 0; q < sizeof questions / sizeof *questions; q++) {
-    double rates[RUNS];
-    for (int i = 0; i < RUNS; i++) rates[i] = run_once(&questions[q]);
-    qsort(rates, RUNS, sizeof *rates, ascending);
-    printf("count_mailbox %s %.1f M msg/s\n", questions[q].name, rates[RUNS / 2]);
+    double rates[BENCH_RUNS];
+    for (int i = 0; i < BENCH_RUNS; i++) rates[i] = run_once(&questions[q]);
+    char name[64], what[128];
+    snprintf(name, sizeof name, "mailbox.%s", questions[q].name);
+    snprintf(what, sizeof what, "a bare mailbox, 48 bytes, both sides polling: %s",
+             questions[q].what);
+    bench_say(&bench, name, "M msg/s", rates, BENCH_RUNS, what);
   }
   return 0;
 }

@@ -34,7 +34,9 @@ static void judge_actor(struct trp_coordinator *c, uint32_t i, struct trp_report
   out->drained = f->asked_ns != 0 ? f->drained : 0;
   out->dropped = f->closed_ns >= c->pill_ns ? f->dropped : 0; /* else it died before the stop */
   bool at_once = atomic_load_explicit(&c->system->stop_now_asked, memory_order_relaxed);
-  if (s->attached && s->cut && at_once) {
+  if (f->crashed && a->self.incarnation == 1 && a->crash.cause == TRP_CAUSE_START) {
+    verdict = "failed to start"; /* before all else: the unwinding may have come at the same time */
+  } else if (s->attached && s->cut && at_once) {
     verdict = "dropped on order";
   } else if (s->attached && s->cut && s->cut_by != 0) {
     out->late = true;
@@ -52,8 +54,6 @@ static void judge_actor(struct trp_coordinator *c, uint32_t i, struct trp_report
     verdict = "clean-up failed";
   } else if (!s->attached) {
     verdict = "not started";
-  } else if (f->crashed && a->self.incarnation == 1 && a->crash.cause == TRP_CAUSE_START) {
-    verdict = "failed to start";
   }
   snprintf(out->verdict, sizeof out->verdict, "%s", verdict);
 }

@@ -132,6 +132,7 @@ struct trp_actor {
   /* the scheduler's */
   pthread_t thread;
   bool has_thread;            /* to be joined; the coordinator's */
+  _Atomic uint32_t finished;  /* futex: its thread is about to exit */
   _Atomic bool thread_exited; /* it left by itself, inside a turn */
   uint64_t sim_stalled_until_ns;
   bool sim_attached, sim_runnable;

@@ -94,6 +94,8 @@ bool trp_outbox_holds_for(const struct trp_actor *sender, struct trp_ref to) {
   return false;
 }
 
+uint32_t trp_outbox_depth(const struct trp_self *self) { return self->outbox.count; }
+
 /* True where an earlier parcel for the same receiver still waits: order is kept. */
 static bool behind(const struct trp_outbox *outbox, const struct trp_parcel *parcel) {
   for (struct trp_parcel *p = outbox->first; p != parcel; p = p->next) {

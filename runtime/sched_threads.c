@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "runtime/check.h"
+#include "runtime/deadline.h"
 #include "runtime/futex.h"
 #include "runtime/sched.h"
 #include "runtime/thread.h"
@@ -21,11 +22,18 @@ struct threads {
   pthread_t coordinator;
   bool running;
   _Atomic bool closing;
-  _Atomic uint32_t word; /* futex of the coordinator */
+  _Atomic uint32_t word;     /* futex of the coordinator */
+  _Atomic uint32_t finished; /* futex: its thread is about to exit */
 };
 
 static pthread_key_t exit_key; /* tells a thread that leaves by itself from one that is let go */
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
+
+/* The last thing a thread does; the join that follows waits for no more than its exit. */
+static void finish(_Atomic uint32_t *finished) {
+  atomic_store_explicit(finished, 1, memory_order_release);
+  trp_futex_wake(finished, 1);
+}
 
 /* Runs on a thread that exits inside a turn (pthread_exit): its actor crashes, and the coordinator
  * joins the thread before a new life gets another. */
@@ -38,6 +46,7 @@ static void exited_in_turn(void *arg) {
   atomic_store_explicit(&a->thread_exited, true, memory_order_release);
   trp_life_crash(a);
   atomic_store_explicit(&a->tid, 0, memory_order_relaxed);
+  finish(&a->finished);
 }
 
 static void make_exit_key(void) { ASSERT(pthread_key_create(&exit_key, exited_in_turn) == 0); }
@@ -76,12 +85,14 @@ static void *run_actor(void *arg) {
   trp_turn_enter(NULL);
   pthread_setspecific(exit_key, NULL);
   trp_thread_leave(slot);
+  finish(&a->finished);
   return NULL;
 }
 
 static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
   (void)sched;
   pthread_attr_t attr;
+  atomic_store_explicit(&a->finished, 0, memory_order_relaxed);
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, STACK_BYTES);
   int failed = pthread_create(&a->thread, &attr, run_actor, a);
@@ -90,16 +101,19 @@ static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
   return failed == 0 ? TRP_OK : TRP_SYSTEM;
 }
 
-static bool join_by(pthread_t thread, uint64_t until_ns) {
-  struct timespec t = {.tv_sec = (time_t)(until_ns / TRP_NS_PER_S),
-                       .tv_nsec = (long)(until_ns % TRP_NS_PER_S)};
-  return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &t) == 0;
+/* A deadline for the joining without pthread_clockjoin_np, which the thread sanitizer does not know. */
+static bool join_by(pthread_t thread, _Atomic uint32_t *finished, uint64_t until_ns) {
+  while (atomic_load_explicit(finished, memory_order_acquire) == 0) {
+    if (trp_deadline_now_ns() >= until_ns) return false;
+    trp_futex_wait(finished, 0, until_ns);
+  }
+  return pthread_join(thread, NULL) == 0;
 }
 
 static bool detach(struct trp_sched *sched, struct trp_actor *a, uint64_t until_ns) {
   (void)sched;
   if (!a->has_thread) return true;
-  if (!join_by(a->thread, until_ns)) return false;
+  if (!join_by(a->thread, &a->finished, until_ns)) return false;
   a->has_thread = false;
   return true;
 }
@@ -141,6 +155,7 @@ static void *run_coordinator(void *arg) {
     if (until > trp_env_now_ns(&t->base.system->env)) trp_futex_wait(&t->word, seen, until);
   }
   trp_thread_leave(slot);
+  finish(&t->finished);
   return NULL;
 }
 
@@ -156,7 +171,7 @@ static void close_sched(struct trp_sched *sched) {
   if (!t->running) return;
   atomic_store_explicit(&t->closing, true, memory_order_release);
   wake_coordinator(sched);
-  t->running = !join_by(t->coordinator, trp_env_now_ns(&sched->system->env) + TRP_NS_PER_S);
+  t->running = !join_by(t->coordinator, &t->finished, trp_deadline_in(TRP_NS_PER_S));
 }
 
 static void destroy(struct trp_sched *sched) { free(sched); }

@@ -17,7 +17,8 @@ enum { TRP_TIMERS_MAX = 65536 };
 enum trp_timer_kind {
   TRP_TIMER_USER,
   TRP_TIMER_ASK, /* an ask's deadline */
-  TRP_TIMER_CUT  /* the end of a stop alone */
+  TRP_TIMER_CUT, /* the end of a stop alone */
+  TRP_TIMER_ASKS /* while stopping: who has not answered by now is waited for no more */
 };
 
 struct trp_timer_entry {

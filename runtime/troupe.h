@@ -297,6 +297,10 @@ TRP_MUST_USE enum trp_err trp_send(struct trp_self *self, struct trp_ref to, uin
 TRP_MUST_USE enum trp_err trp_forward(struct trp_self *self, struct trp_ref to,
                                       const struct trp_msg *msg);
 
+/* How many of this actor's messages wait in its outbox for room elsewhere. What produces without
+ * being told to (a socket's reader) produces no more while it is not 0. Thread: owner. */
+uint32_t trp_outbox_depth(const struct trp_self *self);
+
 /* Asks: the answer comes as a message with this correlation, or ASK_FAILED with it when `timeout_ns`
  * passed, the other side died, or the system stops. Errors: as send, LIMIT. Thread: owner. */
 TRP_MUST_USE enum trp_err trp_ask(struct trp_self *self, struct trp_ref to, uint16_t type,

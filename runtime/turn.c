@@ -146,6 +146,22 @@ static void run_lane(struct trp_actor *a) {
   }
 }
 
+/* An actor that stops waits for its answers, but not until it is cut short for it: after a quarter of
+ * the time it has they fail, and those asked later after a quarter of the rest. */
+static void limit_asks(struct trp_actor *a) {
+  uint64_t soft = trp_stop_deadline_ns(&a->self), now = trp_now_ns(&a->self);
+  if (soft == TRP_FOREVER || soft < now + TRP_NS_PER_MS) return;
+  struct trp_timer_entry entry = {.due_ns = now + (soft - now) / 4, .kind = TRP_TIMER_ASKS};
+  (void)!trp_timers_add(&a->self.timers, entry, NULL); /* without it the deadline itself remains */
+}
+
+static void give_up_asks(struct trp_actor *a) {
+  for (struct trp_ask *ask = a->self.asks; ask != NULL; ask = ask->mine_next) {
+    trp_ask_fail(a->system, trp_ask_token(ask), TRP_STOPPED);
+  }
+  limit_asks(a);
+}
+
 static void run_timers(struct trp_actor *a) {
   struct trp_self *self = &a->self;
   if (self->timers.count == 0) return;
@@ -154,6 +170,7 @@ static void run_timers(struct trp_actor *a) {
   for (int i = 0; i < BATCH && trp_timers_take_due(&self->timers, now, &due); i++) {
     if (due.kind == TRP_TIMER_ASK) trp_ask_fail(a->system, due.tag, TRP_TIMEOUT);
     if (due.kind == TRP_TIMER_CUT) trp_actor_signal(a, TRP_SIGNAL_CUT);
+    if (due.kind == TRP_TIMER_ASKS) give_up_asks(a);
     if (due.kind != TRP_TIMER_USER) continue;
     struct trp_timer body = {.id = due.id, .tag = due.tag};
     struct trp_msg msg = {.type = TRP_TIMER, .bytes = sizeof body, .body = &body};
@@ -208,6 +225,7 @@ static void take_pill(struct trp_actor *a) {
   atomic_store_explicit(&a->state, TRP_ACTOR_DRAINING, memory_order_release);
   trp_held(a, TRP_RES_TIMER, -(int64_t)trp_timers_count(&a->self.timers, TRP_TIMER_USER));
   trp_timers_remove_user(&a->self.timers);
+  limit_asks(a);
   if (a->spec.kind->stop == NULL) return;
   trp_turn_begin(a);
   a->spec.kind->stop(&a->self, a->self.memory);
@@ -224,7 +242,7 @@ static void stop_alone(struct trp_actor *a) {
   if (!atomic_load_explicit(&a->system->stopping, memory_order_acquire)) {
     atomic_store_explicit(&a->stop_soft_ns, entry.due_ns, memory_order_relaxed);
   }
-  if (trp_timers_add(&self->timers, entry, NULL) != TRP_OK) self->todo |= TRP_SIGNAL_CUT;
+  if (trp_timers_add(&self->timers, entry, NULL) != TRP_OK) trp_actor_signal(a, TRP_SIGNAL_CUT);
   take_pill(a);
 }
 

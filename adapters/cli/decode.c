@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "adapters/binance_book.h"
+#include "adapters/depth_book.h"
 #include "adapters/binance_wire.h"
 #include "adapters/capture.h"
 #include "adapters/cli/cli.h"
@@ -29,7 +29,7 @@ struct waiting {
 
 struct market {
   char name[TRP_BINANCE_SYMBOL_MAX + 1];
-  struct trp_binance_book book;
+  struct trp_depth_book book;
   struct waiting *first, **last;
   bool told; /* it was in sync once, or its first gap was printed */
 };
@@ -123,7 +123,7 @@ static struct market *market_of(struct decoder *decoder, const char *name) {
   if (market == NULL) return NULL;
   strcpy(market->name, name); /* as long as the parser lets it be */
   market->last = &market->first;
-  trp_binance_book_init(&market->book, 0);
+  trp_depth_book_init(&market->book, TRP_DEPTH_OVERLAPS, 0);
   decoder->markets[decoder->count++] = market;
   return market;
 }
@@ -139,7 +139,7 @@ static void free_markets(struct decoder *decoder) {
   for (uint32_t i = 0; i < decoder->count; i++) {
     struct market *market = decoder->markets[i];
     while (market->first != NULL) drop_first(market);
-    trp_binance_book_fini(&market->book);
+    trp_depth_book_fini(&market->book);
     free(market);
   }
 }
@@ -150,17 +150,17 @@ static void free_markets(struct decoder *decoder) {
  * older ones are dropped. Where a symbol has had nothing but older ones, diffs are missing between
  * them and the capture: that is a gap too, and said once. */
 static void sync(struct market *market) {
-  struct trp_binance_book *book = &market->book;
-  struct trp_binance_depth diff;
+  struct trp_depth_book *book = &market->book;
+  struct trp_wire_depth diff;
   uint64_t too_old = 0;
   while (!book->synced && market->first != NULL && book->kept != 0) {
     const struct waiting *first = market->first;
-    const struct trp_binance_depth snapshot = {.first_id = first->id,
+    const struct trp_wire_depth snapshot = {.first_id = first->id,
                                                .final_id = first->id,
                                                .levels = first->levels,
                                                .count = first->count};
-    if (trp_binance_book_snapshot(book, &snapshot) == TRP_OK) {
-      while (trp_binance_book_replay(book, &diff)) print_book(market);
+    if (trp_depth_book_snapshot(book, &snapshot) == TRP_OK) {
+      while (trp_depth_book_replay(book, &diff)) print_book(market);
       market->told = true;
     } else {
       too_old = first->id;
@@ -172,8 +172,8 @@ static void sync(struct market *market) {
   print_gap(market, too_old + 1, book->events[0].first_id);
 }
 
-static const char *take_diff(struct market *market, const struct trp_binance_depth *diff) {
-  switch (trp_binance_book_diff(&market->book, diff)) {
+static const char *take_diff(struct market *market, const struct trp_wire_depth *diff) {
+  switch (trp_depth_book_diff(&market->book, diff)) {
     case TRP_STEP_APPLIED:
       print_book(market);
       break;

@@ -296,7 +296,7 @@ static void numbers_beyond_fifteen_digits_are_counted(void **state) {
 static void requests_are_batched_and_bounded(void **state) {
   (void)state;
   char buffer[256];
-  struct trp_binance_request request;
+  struct trp_wire_text request;
   trp_binance_request_begin(&request, buffer, sizeof buffer, true);
   trp_binance_request_add(&request, "BTCUSDT", TRP_BINANCE_STREAM_ALL);
   trp_binance_request_add(&request, "ETHBTC", TRP_BINANCE_STREAM_QUOTES);

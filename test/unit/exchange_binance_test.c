@@ -252,7 +252,7 @@ struct seen {
 
 static void check_depth(struct seen *seen, const struct trp_walk_event *event,
                         const struct trp_binance_event *parsed) {
-  const struct trp_binance_depth *depth = &parsed->depth;
+  const struct trp_wire_depth *depth = &parsed->depth;
   seen->depths++;
   seen->wrong += depth->first_id != event->first || depth->final_id != event->last ||
                  depth->count != event->bid_count + event->ask_count;

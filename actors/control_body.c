@@ -1,0 +1,148 @@
+#include "actors/control_body.h"
+
+#include <string.h>
+
+#include "actors/feed_state.h"
+#include "runtime/thread.h"
+
+enum {
+  EVENTS_MAX = 64,        /* in one answer */
+  EVENT_BODY_MAX = 4096,  /* the largest message of the journal has 2 KiB */
+  STRANGERS_MAX = 128
+};
+
+static uint64_t ms(uint64_t ns) { return ns / TRP_NS_PER_MS; }
+
+/* ---- status ---------------------------------------------------------------------------------- */
+
+static void pack_ledger(struct trp_pack *pack, const struct trp_ledger *ledger) {
+  trp_pack_map(pack, 8);
+  trp_pack_member_u64(pack, "offered", ledger->offered);
+  trp_pack_member_u64(pack, "accepted", ledger->accepted);
+  trp_pack_member_u64(pack, "refused", trp_ledger_refused(ledger));
+  trp_pack_member_u64(pack, "handled", ledger->handled);
+  trp_pack_member_u64(pack, "evicted", ledger->evicted);
+  trp_pack_member_u64(pack, "conflated", ledger->conflated);
+  trp_pack_member_u64(pack, "dead", trp_ledger_dead(ledger));
+  trp_pack_member_u64(pack, "pending", ledger->pending);
+}
+
+static void pack_actor(struct trp_pack *pack, const struct trp_actor_info *info) {
+  trp_pack_map(pack, 11);
+  trp_pack_member_text(pack, "name", info->name);
+  trp_pack_member_text(pack, "kind", info->kind);
+  trp_pack_member_text(pack, "placement", info->placement);
+  trp_pack_member_text(pack, "state", trp_actor_state_text(info->state));
+  trp_pack_member_u64(pack, "incarnation", info->incarnation);
+  trp_pack_member_u64(pack, "restarts", info->restarts);
+  trp_pack_member_u64(pack, "depth", info->depth);
+  trp_pack_member_u64(pack, "depth_max", info->depth_max);
+  trp_pack_member_u64(pack, "oldest_ms", ms(info->oldest_ns));
+  trp_pack_text(pack, "ledger");
+  pack_ledger(pack, &info->ledger);
+  trp_pack_member_u64(pack, "deadline_ms", info->budget_ms);
+}
+
+/* A feed that gave no answer is shown too: that it is silent is what one looks for. */
+static void pack_feed(struct trp_pack *pack, const char *name, const struct trp_feed_view *view) {
+  const struct trp_feed_state *state = &view->state;
+  bool known = view->err == TRP_OK;
+  enum trp_err error = known ? (enum trp_err)state->error : view->err;
+  trp_pack_map(pack, 9);
+  trp_pack_member_text(pack, "name", name);
+  trp_pack_member_text(pack, "state", known ? trp_feed_state_text(state->state) : "UNKNOWN");
+  trp_pack_member_text(pack, "mode", known ? trp_feed_mode_text(state->mode) : "");
+  trp_pack_member_u64(pack, "symbols", state->symbols);
+  trp_pack_member_u64(pack, "updates", state->updates);
+  trp_pack_member_u64(pack, "reconnects", state->reconnects);
+  trp_pack_member_u64(pack, "gaps", state->gaps);
+  trp_pack_member_text(pack, "error", error == TRP_OK ? "" : trp_err_name(error));
+  trp_pack_member_text(pack, "reason", known ? state->reason : trp_err_text(view->err));
+}
+
+void trp_control_pack_status(struct trp_pack *pack, struct trp_self *self,
+                             const struct trp_control_options *options,
+                             const struct trp_feed_view *views) {
+  struct trp_system *system = trp_self_system(self);
+  struct trp_actor_info info;
+  trp_pack_map(pack, 6);
+  trp_pack_member_text(pack, "system", trp_system_name(system));
+  trp_pack_member_text(pack, "version", TRP_VERSION);
+  trp_pack_member_text(pack, "state", trp_system_state(system));
+  trp_pack_member_u64(pack, "uptime_ms", ms(trp_system_uptime_ns(system)));
+  trp_pack_text(pack, "actors");
+  trp_pack_array_open(pack);
+  for (size_t i = 0; trp_system_actor(system, i, &info); i++) pack_actor(pack, &info);
+  trp_pack_array_close(pack);
+  trp_pack_text(pack, "feeds");
+  trp_pack_array(pack, (uint32_t)options->feed_count);
+  for (size_t i = 0; i < options->feed_count; i++) pack_feed(pack, options->feeds[i], &views[i]);
+}
+
+/* ---- threads --------------------------------------------------------------------------------- */
+
+static void pack_thread(struct trp_pack *pack, const struct trp_thread_info *info, uint64_t now) {
+  trp_pack_map(pack, 8);
+  trp_pack_member_text(pack, "name", info->name);
+  trp_pack_member_text(pack, "role", info->role);
+  trp_pack_member_text(pack, "owner", info->owner);
+  trp_pack_member_i64(pack, "tid", info->tid);
+  trp_pack_member_text(pack, "state", info->ended ? "ended" : "alive");
+  trp_pack_member_u64(pack, "age_ms", now > info->started_ns ? ms(now - info->started_ns) : 0);
+  trp_pack_member_u64(pack, "silent_ms", now > info->beat_ns ? ms(now - info->beat_ns) : 0);
+  trp_pack_member_u64(pack, "cpu_ms", ms(info->cpu_ns));
+}
+
+/* Of these only the kernel's word is known: no owner, no times. */
+static void pack_stranger(struct trp_pack *pack, const struct trp_thread_stranger *stranger) {
+  trp_pack_map(pack, 5);
+  trp_pack_member_text(pack, "name", stranger->comm);
+  trp_pack_member_text(pack, "role", stranger->role);
+  trp_pack_member_text(pack, "owner", "");
+  trp_pack_member_i64(pack, "tid", stranger->tid);
+  trp_pack_member_text(pack, "state", "alive");
+}
+
+void trp_control_pack_threads(struct trp_pack *pack, struct trp_self *self) {
+  struct trp_thread_stranger strangers[STRANGERS_MAX];
+  struct trp_thread_info info;
+  uint64_t now = trp_now_ns(self);
+  size_t count = trp_thread_unknown(strangers, STRANGERS_MAX);
+  trp_pack_map(pack, 2);
+  trp_pack_text(pack, "threads");
+  trp_pack_array_open(pack);
+  for (size_t i = 0; trp_thread_at(i, &info); i++) pack_thread(pack, &info, now);
+  for (size_t i = 0; i < count && i < STRANGERS_MAX; i++) pack_stranger(pack, &strangers[i]);
+  trp_pack_array_close(pack);
+  trp_pack_member_u64(pack, "not_shown", count > STRANGERS_MAX ? count - STRANGERS_MAX : 0);
+}
+
+/* ---- events ---------------------------------------------------------------------------------- */
+
+/* The journal keeps so many; a reader that was slow is told how many it missed. */
+static void pack_missed(struct trp_pack *pack, uint64_t at_ns, uint64_t missed) {
+  trp_pack_map(pack, 4);
+  trp_pack_member_text(pack, "event", "JOURNAL_GAP");
+  trp_pack_member_u64(pack, "at_ns", at_ns);
+  trp_pack_member_text(pack, "actor", "");
+  trp_pack_member_u64(pack, "missed", missed);
+}
+
+void trp_control_pack_events(struct trp_pack *pack, struct trp_self *self, uint64_t after) {
+  struct trp_system *system = trp_self_system(self);
+  struct trp_journal_entry entry;
+  _Alignas(max_align_t) char body[EVENT_BODY_MAX];
+  trp_pack_map(pack, 2);
+  trp_pack_text(pack, "events");
+  trp_pack_array_open(pack);
+  for (int i = 0; i < EVENTS_MAX; i++) {
+    if (!trp_system_journal_next(system, after, &entry, body, sizeof body)) break;
+    uint64_t missed = after == 0 ? 0 : entry.sequence - after - 1;
+    if (missed > 0) pack_missed(pack, entry.at_ns, missed);
+    trp_pack_event(pack, entry.at_ns, entry.actor, entry.type, body,
+                   entry.bytes < sizeof body ? entry.bytes : sizeof body);
+    after = entry.sequence;
+  }
+  trp_pack_array_close(pack);
+  trp_pack_member_u64(pack, "after", after);
+}

@@ -1,0 +1,354 @@
+/* troupe demo: the embedded exchange, the Binance adapter and the whole standing company on one
+ * machine, and somebody who watches. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actors/consumer.h"
+#include "actors/control.h"
+#include "actors/event_engine.h"
+#include "actors/supervisor.h"
+#include "actors/thread_monitor.h"
+#include "adapters/binance_feed.h"
+#include "adapters/cli/cli.h"
+#include "adapters/cli/demo_screen.h"
+#include "adapters/control_ipc.h"
+#include "adapters/exchange.h"
+#include "runtime/report.h"
+
+enum { WRONG_USE = 2, SYMBOLS_MAX = 32, DURATION_DEFAULT_S = 10 };
+
+static const char usage[] =
+    "usage: troupe demo [--duration SECONDS] [--stop-budget SECONDS] [--report json:FILE]\n"
+    "                   [--allow-faults] [--symbols A,B] [--rate N] [--seed N] [--name NAME]\n"
+    "                   [--log LEVEL]\n"
+    "\n"
+    "Streams quotes from the embedded exchange over a real WebSocket through supervised actors to a\n"
+    "consumer. On a terminal a live table until Ctrl-C; otherwise lines, for 10 s by default.\n"
+    "\n"
+    "  --duration S       stop by itself after so long\n"
+    "  --stop-budget S    the deadline for stopping (default 15)\n"
+    "  --report json:F    also write the shutdown report there\n"
+    "  --allow-faults     let 'troupe ctl fault' order panics, stalls and the exchange's faults\n"
+    "  --symbols A,B      which symbols (default BTCUSDT,ETHUSDT,BNBUSDT,SOLUSDT)\n"
+    "  --rate N           quotes a second for each symbol (default 20)\n"
+    "  --seed N           of the market (default 1)\n"
+    "  --name NAME        the system's name, and its control socket's (default demo)\n"
+    "  --log LEVEL        debug, info, warn, error, none (default info; on a terminal warn)\n"
+    "\n"
+    "Exit status: 0 clean, 1 abandoned, 2 wrong use, 3 late, 4 something left behind,\n"
+    "5 ledger out of balance, 6 a supervisor gave up or the start failed.\n";
+
+struct demo {
+  struct trp_system_options system_options;
+  struct trp_exchange_options exchange;
+  struct trp_exchange_stats exchange_stats;
+  struct trp_binance_feed_options feed;
+  struct trp_consumer_options consumer;
+  struct trp_consumer_view view;
+  struct trp_supervisor_options supervisor;
+  struct trp_thread_monitor_options monitor;
+  struct trp_control_options control;
+  struct trp_control_ipc *ipc;
+  struct trp_system *system;
+  struct trp_net *exchange_net, *feed_net;
+  struct trp_demo_screen screen;
+  char symbols_text[512];
+  const char *symbols[SYMBOLS_MAX];
+  char ws_base[64], http_base[64];
+  bool duration_given;
+};
+
+/* ---- the command line ---- */
+
+__attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...) {
+  va_list list;
+  va_start(list, format);
+  fputs("troupe demo: ", stderr);
+  vfprintf(stderr, format, list);
+  fputs("\nTry 'troupe demo --help'.\n", stderr);
+  va_end(list);
+  return false;
+}
+
+static bool take_seconds(const char *name, const char *text, double *out) {
+  char *rest;
+  errno = 0;
+  double s = strtod(text, &rest);
+  if (rest == text || *rest != '\0' || errno != 0 || !(s >= 0.1) || s > 1e6) {
+    return wrong("%s takes seconds from 0.1 up, not '%s'", name, text);
+  }
+  *out = s;
+  return true;
+}
+
+static bool take_number(const char *name, const char *text, uint64_t max, uint64_t *out) {
+  char *rest;
+  errno = 0;
+  unsigned long long n = strtoull(text, &rest, 10);
+  if (text[0] < '0' || text[0] > '9' || *rest != '\0' || errno != 0 || n > max) {
+    return wrong("%s takes a number up to %llu, not '%s'", name, (unsigned long long)max, text);
+  }
+  *out = n;
+  return true;
+}
+
+static bool take_symbols(struct demo *d, const char *text) {
+  if (strlen(text) >= sizeof d->symbols_text) return wrong("--symbols is too long");
+  strcpy(d->symbols_text, text);
+  d->exchange.symbols = text;
+  d->feed.symbol_count = 0;
+  char *save = NULL;
+  for (char *s = strtok_r(d->symbols_text, ",", &save); s != NULL; s = strtok_r(NULL, ",", &save)) {
+    if (d->feed.symbol_count == SYMBOLS_MAX) return wrong("at most %d symbols", SYMBOLS_MAX);
+    d->symbols[d->feed.symbol_count++] = s;
+  }
+  d->feed.symbols = d->symbols;
+  return d->feed.symbol_count > 0 || wrong("--symbols names none");
+}
+
+static bool take_report(struct demo *d, const char *text) {
+  if (strncmp(text, "json:", 5) != 0 || text[5] == '\0') {
+    return wrong("--report takes json:FILE, not '%s'", text);
+  }
+  d->system_options.report_json = text + 5;
+  return true;
+}
+
+static bool take_level(struct demo *d, const char *text) {
+  static const char *const names[] = {"debug", "info", "warn", "error", "none"};
+  for (int i = 0; i < 5; i++) {
+    if (strcmp(text, names[i]) != 0) continue;
+    d->system_options.log_level = TRP_LOG_DEBUG + i;
+    return true;
+  }
+  return wrong("--log takes debug, info, warn, error or none, not '%s'", text);
+}
+
+enum flag {
+  OPT_DURATION = 1,
+  OPT_BUDGET,
+  OPT_REPORT,
+  OPT_FAULTS,
+  OPT_SYMBOLS,
+  OPT_RATE,
+  OPT_SEED,
+  OPT_NAME,
+  OPT_LOG,
+  OPT_HELP
+};
+
+
+static bool take_option(struct demo *d, int option, const char *text) {
+  double seconds;
+  uint64_t number;
+  switch (option) {
+    case OPT_DURATION:
+      if (!take_seconds("--duration", text, &seconds)) return false;
+      d->screen.duration_ns = (uint64_t)(seconds * 1e9);
+      d->duration_given = true;
+      return true;
+    case OPT_BUDGET:
+      if (!take_seconds("--stop-budget", text, &seconds)) return false;
+      d->system_options.budget_ms = (uint32_t)(seconds * 1e3);
+      return true;
+    case OPT_REPORT: return take_report(d, text);
+    case OPT_FAULTS: d->system_options.allow_faults = true; return true;
+    case OPT_SYMBOLS: return take_symbols(d, text);
+    case OPT_RATE:
+      if (!take_number("--rate", text, 100000, &number)) return false;
+      d->exchange.quotes_per_s = (uint32_t)number;
+      return true;
+    case OPT_SEED: return take_number("--seed", text, UINT64_MAX, &d->exchange.seed);
+    case OPT_NAME: d->system_options.name = text; return true;
+    case OPT_LOG: return take_level(d, text);
+    default: return wrong("see the usage");
+  }
+}
+
+/* 0: go on; else the exit status + 1. */
+static int parse(struct demo *d, int argc, char **argv) {
+  static const struct option options[] = {{"duration", required_argument, NULL, OPT_DURATION},
+                                          {"stop-budget", required_argument, NULL, OPT_BUDGET},
+                                          {"report", required_argument, NULL, OPT_REPORT},
+                                          {"allow-faults", no_argument, NULL, OPT_FAULTS},
+                                          {"symbols", required_argument, NULL, OPT_SYMBOLS},
+                                          {"rate", required_argument, NULL, OPT_RATE},
+                                          {"seed", required_argument, NULL, OPT_SEED},
+                                          {"name", required_argument, NULL, OPT_NAME},
+                                          {"log", required_argument, NULL, OPT_LOG},
+                                          {"help", no_argument, NULL, OPT_HELP},
+                                          {0}};
+  int option;
+  opterr = 0;
+  while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    if (option == OPT_HELP) {
+      fputs(usage, stdout);
+      return 1;
+    }
+    if (option == '?') wrong("'%s' is no option, or lacks its value", argv[optind - 1]);
+    if (option == '?' || !take_option(d, option, optarg)) return WRONG_USE + 1;
+  }
+  if (optind == argc) return 0;
+  wrong("'%s' is not understood", argv[optind]);
+  return WRONG_USE + 1;
+}
+
+static void set_defaults(struct demo *d) {
+  d->system_options = (struct trp_system_options){.name = "demo"};
+  d->exchange = (struct trp_exchange_options){.stats = &d->exchange_stats, .host = "127.0.0.1"};
+  d->feed = (struct trp_binance_feed_options){.events = "event_engine"};
+  d->supervisor = (struct trp_supervisor_options){.events = "event_engine"};
+  d->monitor = (struct trp_thread_monitor_options){.events = "event_engine"};
+  d->consumer = (struct trp_consumer_options){
+      .events = "event_engine", .feed = "binance", .view = &d->view, .books = true};
+  trp_consumer_view_init(&d->view);
+  take_symbols(d, "BTCUSDT,ETHUSDT,BNBUSDT,SOLUSDT");
+}
+
+/* A live table needs the terminal for itself: the log goes there only where it is asked for. */
+static void choose_screen(struct demo *d) {
+  d->screen.live = isatty(STDOUT_FILENO) == 1;
+  if (!d->screen.live && !d->duration_given) {
+    d->screen.duration_ns = DURATION_DEFAULT_S * TRP_NS_PER_S;
+  }
+  if (d->screen.live && isatty(STDERR_FILENO) == 1) d->system_options.log_fd = -1;
+}
+
+/* ---- the company ---- */
+
+static enum trp_err open_nets(struct demo *d) {
+  struct trp_net_options net = {0};
+  enum trp_err err = trp_net_lws_new(&d->exchange_net, &net);
+  if (err == TRP_OK) err = trp_net_lws_new(&d->feed_net, &net);
+  if (err != TRP_OK) return err;
+  d->exchange.net = d->exchange_net;
+  d->feed.net = d->feed_net;
+  err = trp_exchange_listen(&d->exchange);
+  if (err != TRP_OK) return err;
+  unsigned port = d->exchange_stats.port;
+  snprintf(d->ws_base, sizeof d->ws_base, "ws://127.0.0.1:%u", port);
+  snprintf(d->http_base, sizeof d->http_base, "http://127.0.0.1:%u", port);
+  d->feed.ws_base = d->ws_base;
+  d->feed.http_base = d->http_base;
+  return TRP_OK;
+}
+
+static enum trp_err add_actors(struct demo *d) {
+  const struct trp_spec specs[] = {
+      {.name = "supervisor", .kind = &trp_supervisor_kind, .args = &d->supervisor, .door = true},
+      {.name = "event_engine",
+       .kind = &trp_event_engine_kind,
+       .supervisor = "supervisor",
+       .mailbox = {.capacity = 8192, .policy = TRP_WAIT},
+       .door = true},
+      {.name = "thread_monitor",
+       .kind = &trp_thread_monitor_kind,
+       .args = &d->monitor,
+       .supervisor = "supervisor",
+       .door = true},
+      {.name = "control",
+       .kind = &trp_control_kind,
+       .args = &d->control,
+       .supervisor = "supervisor",
+       .door = true},
+      {.name = "exchange",
+       .kind = &trp_exchange_kind,
+       .args = &d->exchange,
+       .supervisor = "supervisor",
+       .loop = &d->exchange_net->loop,
+       .door = true},
+      {.name = "consumer",
+       .kind = &trp_consumer_kind,
+       .args = &d->consumer,
+       .supervisor = "supervisor",
+       .mailbox = {.capacity = 8192, .policy = TRP_CONFLATE, .key = trp_consumer_key}},
+      {.name = "binance",
+       .kind = &trp_binance_feed_kind,
+       .args = &d->feed,
+       .supervisor = "supervisor",
+       .loop = &d->feed_net->loop,
+       .door = true},
+  };
+  enum trp_err err = TRP_OK;
+  for (size_t i = 0; err == TRP_OK && i < sizeof specs / sizeof *specs; i++) {
+    err = trp_system_add(d->system, &specs[i]);
+  }
+  return err;
+}
+
+static enum trp_err add_edges(struct demo *d) {
+  static const char *const edges[][2] = {{"supervisor", "event_engine"},
+                                         {"thread_monitor", "event_engine"},
+                                         {"binance", "event_engine"},
+                                         {"event_engine", "consumer"}};
+  enum trp_err err = TRP_OK;
+  for (size_t i = 0; err == TRP_OK && i < sizeof edges / sizeof *edges; i++) {
+    err = trp_system_edge(d->system, edges[i][0], edges[i][1]);
+  }
+  return err;
+}
+
+static enum trp_err open_control(struct demo *d) {
+  static const char *const feeds[] = {"binance"};
+  char why[256];
+  enum trp_err err = trp_control_ipc_open(&d->ipc, d->system_options.name, why, sizeof why);
+  if (err != TRP_OK) {
+    fprintf(stderr, "troupe demo: %s\n", why);
+    return err;
+  }
+  d->control = (struct trp_control_options){.edge = trp_control_ipc_edge(d->ipc),
+                                            .supervisor = "supervisor",
+                                            .feeds = feeds,
+                                            .feed_count = 1,
+                                            .allow_faults = d->system_options.allow_faults};
+  d->system_options.on_leave = trp_control_ipc_leave;
+  d->system_options.on_leave_arg = d->ipc;
+  return TRP_OK;
+}
+
+static void close_demo(struct demo *d) {
+  trp_demo_screen_join(&d->screen);
+  trp_control_ipc_close(&d->ipc); /* before the system, which it tells of requests */
+  trp_system_destroy(&d->system);
+  trp_net_destroy(&d->feed_net);
+  trp_net_destroy(&d->exchange_net);
+  trp_consumer_view_fini(&d->view);
+}
+
+static int fail(struct demo *d, const char *what, enum trp_err err) {
+  fprintf(stderr, "troupe demo: %s: %s\n", what, trp_err_text(err));
+  close_demo(d);
+  return WRONG_USE;
+}
+
+int trp_cli_demo(int argc, char **argv) {
+  static struct demo d; /* options are borrowed for the system's life; large for a stack */
+  set_defaults(&d);
+  int parsed = parse(&d, argc, argv);
+  if (parsed != 0) return parsed - 1;
+  choose_screen(&d);
+  enum trp_err err = open_nets(&d);
+  if (err != TRP_OK) return fail(&d, "the network could not be opened", err);
+  err = open_control(&d);
+  if (err != TRP_OK) return fail(&d, "control is not available (--name gives the system another name)", err);
+  err = trp_system_new(&d.system, &d.system_options);
+  if (err == TRP_OK) err = add_actors(&d);
+  if (err == TRP_OK) err = add_edges(&d);
+  if (err != TRP_OK) return fail(&d, "the system could not be built", err);
+  d.screen.system = d.system;
+  d.screen.view = &d.view;
+  err = trp_demo_screen_start(&d.screen);
+  if (err != TRP_OK) return fail(&d, "the screen could not be started", err);
+  int status = trp_system_run(d.system);
+  const struct trp_exchange_stats *x = &d.exchange_stats;
+  printf("  exchange: %llu connections; closed %llu properly, %llu improperly; %llu cut\n",
+         (unsigned long long)x->accepted, (unsigned long long)x->closes_proper,
+         (unsigned long long)x->closes_improper, (unsigned long long)x->cut);
+  close_demo(&d);
+  return status;
+}

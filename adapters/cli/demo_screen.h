@@ -1,0 +1,30 @@
+/* demo_screen.h - what the demo shows: a live table on a terminal, lines elsewhere.
+ *
+ * A thread of its own, registered as a foreign one, because a terminal may block and an actor never
+ * does. Every write has a deadline. It also ends the demo after its duration. Owned by demo.c. */
+#ifndef TRP_ADAPTERS_CLI_DEMO_SCREEN_H
+#define TRP_ADAPTERS_CLI_DEMO_SCREEN_H
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "actors/consumer.h"
+#include "runtime/troupe.h"
+
+struct trp_demo_screen {
+  struct trp_system *system;
+  struct trp_consumer_view *view;
+  bool live;
+  uint64_t duration_ns; /* 0: until somebody stops the system */
+  pthread_t thread;
+  bool started;
+};
+
+/* Starts the thread. It ends by itself when the system stops; the terminal is given back before.
+ * Errors: SYSTEM. Thread: start-up. */
+TRP_MUST_USE enum trp_err trp_demo_screen_start(struct trp_demo_screen *screen);
+
+/* Waits for it, bounded. Thread: start-up. */
+void trp_demo_screen_join(struct trp_demo_screen *screen);
+
+#endif

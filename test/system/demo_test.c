@@ -1,0 +1,309 @@
+/* The demo as its user sees it: a process that is started, broken, looked at through ctl, and
+ * stopped. Every wait has a bound; times are loose, because machines are noisy. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "test/support/process.h"
+
+enum { PATIENCE_MS = 10000 };
+
+struct demo {
+  struct process process, watch;
+  char name[48], socket[160];
+  char report[160];
+};
+
+static unsigned patience(void) { return PATIENCE_MS * process_slowness(); }
+
+static int ctl(struct demo *d, const char **out, const char *a, const char *b, const char *c) {
+  const char *args[] = {"ctl", "--socket", d->socket, "--json", a, b, c, NULL};
+  return process_run(args, out);
+}
+
+static bool is_live(struct demo *d) {
+  const char *out;
+  return ctl(d, &out, "status", NULL, NULL) == 0 && strstr(out, "\"state\":\"LIVE\"") != NULL;
+}
+
+static void wait_live(struct demo *d) {
+  unsigned long until = process_now_ms() + patience();
+  while (!is_live(d)) {
+    if (process_now_ms() > until) fail_msg("no live feed: %s", process_read(d->process.err));
+    process_nap(50);
+  }
+}
+
+/* "updates":N of the feed. */
+static unsigned long updates(struct demo *d) {
+  const char *out;
+  assert_int_equal(ctl(d, &out, "status", NULL, NULL), 0);
+  const char *at = strstr(out, "\"updates\":");
+  return at == NULL ? 0 : strtoul(at + 10, NULL, 10);
+}
+
+static void wait_updates(struct demo *d) {
+  unsigned long first = updates(d), until = process_now_ms() + patience();
+  while (updates(d) <= first) {
+    if (process_now_ms() > until) fail_msg("the feed does not flow");
+    process_nap(50);
+  }
+}
+
+/* Its own name, so that tests and a developer's demo do not meet. */
+static void name_demo(struct demo *d, unsigned number) {
+  char socket[100];
+  snprintf(d->name, sizeof d->name, "test-%d-%u", (int)getpid(), number);
+  snprintf(socket, sizeof socket, "troupe/%s.sock", d->name);
+  snprintf(d->socket, sizeof d->socket, "%s", process_path(socket));
+}
+
+static void start_demo(struct demo *d, const char *budget) {
+  static unsigned count;
+  char name[64], report[200];
+  memset(d, 0, sizeof *d);
+  d->process.err_fd = d->watch.err_fd = -1;
+  snprintf(name, sizeof name, "%u.json", ++count);
+  snprintf(d->report, sizeof d->report, "%s", process_path(name));
+  snprintf(report, sizeof report, "json:%s", d->report);
+  name_demo(d, count);
+  const char *args[] = {"demo",     "--allow-faults", "--name", d->name,         "--report",
+                        report,     "--duration",     "120",    "--stop-budget", budget,
+                        NULL};
+  process_start(&d->process, args);
+}
+
+static void start_watch(struct demo *d) {
+  const char *args[] = {"ctl", "--socket", d->socket, "--json", "watch", NULL};
+  process_start(&d->watch, args);
+}
+
+static int stop_demo(struct demo *d, unsigned *took_ms) {
+  unsigned long before = process_now_ms();
+  kill(d->process.pid, SIGTERM);
+  int status = process_wait(&d->process, patience());
+  *took_ms = (unsigned)(process_now_ms() - before);
+  return status;
+}
+
+/* A line of the watch that holds all three. */
+static bool watch_has(struct demo *d, const char *event, const char *actor, const char *more) {
+  char *text = strdup(process_read(d->watch.out)), *save = NULL;
+  char wanted_event[64], wanted_actor[64];
+  snprintf(wanted_event, sizeof wanted_event, "\"event\":\"%s\"", event);
+  snprintf(wanted_actor, sizeof wanted_actor, "\"actor\":\"%s\"", actor);
+  bool found = false;
+  for (char *l = strtok_r(text, "\n", &save); l != NULL && !found;
+       l = strtok_r(NULL, "\n", &save)) {
+    found = strstr(l, wanted_event) != NULL && strstr(l, wanted_actor) != NULL &&
+            strstr(l, more) != NULL;
+  }
+  free(text);
+  return found;
+}
+
+static void expect_watch(struct demo *d, const char *event, const char *actor, const char *more) {
+  unsigned long until = process_now_ms() + patience();
+  while (!watch_has(d, event, actor, more)) {
+    if (process_now_ms() > until) {
+      fail_msg("watch never showed %s of %s with '%s':\n%s", event, actor, more,
+               process_read(d->watch.out));
+    }
+    process_nap(30);
+  }
+}
+
+static void expect_clean(struct demo *d) {
+  const char *report = process_read(d->report);
+  assert_non_null(strstr(report, "\"balanced\":true"));
+  assert_non_null(strstr(report, "\"verdict\":\"clean\""));
+  assert_null(strstr(report, "abandoned"));
+}
+
+/* ---- the tests ---- */
+
+static void a_demo_without_a_terminal_ends_by_itself_and_clean(void **state) {
+  (void)state;
+  static const char *const names[] = {"supervisor", "event_engine", "thread_monitor", "control",
+                                      "exchange",   "consumer",     "binance"};
+  struct process p = {.err_fd = -1};
+  const char *path = process_path("own.json");
+  char report[200], wanted[100];
+  snprintf(report, sizeof report, "json:%s", path);
+  const char *args[] = {"demo", "--duration", "2", "--report", report, "--name", "own", NULL};
+  process_start(&p, args);
+  int status = process_wait(&p, patience());
+  const char *out = process_read(p.out);
+  if (status != 0) fail_msg("status %d: %s", status, out);
+  assert_non_null(strstr(out, "BTCUSDT.BINANCE"));
+  assert_non_null(strstr(out, "closed 1 properly, 0 improperly; 0 cut"));
+  const char *json = process_read(path);
+  assert_non_null(strstr(json, "\"verdict\":\"clean\""));
+  assert_non_null(strstr(json, "\"balanced\":true"));
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    snprintf(wanted, sizeof wanted, "\"name\":\"%s\",\"verdict\":\"clean\"", names[i]);
+    assert_non_null(strstr(json, wanted));
+  }
+}
+
+static void each_actor_panics_and_comes_back(void **state) {
+  (void)state;
+  static const char *const names[] = {"consumer", "binance",        "exchange",
+                                      "control",  "thread_monitor", "event_engine"};
+  struct demo d;
+  const char *out;
+  unsigned took;
+  start_demo(&d, "10");
+  wait_live(&d);
+  start_watch(&d);
+  expect_watch(&d, "FEED_STATE", "binance", "\"state\"");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    assert_int_equal(ctl(&d, &out, "fault", names[i], "panic"), 0);
+    expect_watch(&d, "THREAD_CRASHED", names[i], "injected_panic");
+    expect_watch(&d, "ACTOR_RESTARTED", names[i], "\"incarnation\":2");
+    wait_live(&d);
+    wait_updates(&d);
+  }
+  expect_watch(&d, "RESTORED", "consumer", "\"subscriptions\"");
+  expect_watch(&d, "EVENT_GAP", "binance", "\"lost\"");
+  assert_int_equal(stop_demo(&d, &took), 0);
+  assert_true(took < 1000 * process_slowness());
+  expect_clean(&d);
+  assert_int_equal(process_wait(&d.watch, patience()), 0);
+}
+
+static void a_panic_of_the_root_is_a_stop_with_an_account(void **state) {
+  (void)state;
+  struct demo d;
+  const char *out;
+  start_demo(&d, "10");
+  wait_live(&d);
+  assert_int_equal(ctl(&d, &out, "fault", "supervisor", "panic"), 0);
+  assert_int_equal(process_wait(&d.process, patience()), 6);
+  const char *report = process_read(d.report);
+  assert_non_null(strstr(report, "\"verdict\":\"gave up\""));
+  assert_non_null(strstr(report, "\"balanced\":true"));
+}
+
+static void a_stall_is_seen_with_its_stack_while_the_rest_goes_on(void **state) {
+  (void)state;
+  struct demo d;
+  const char *out;
+  unsigned took;
+  start_demo(&d, "10");
+  wait_live(&d);
+  start_watch(&d);
+  assert_int_equal(ctl(&d, &out, "fault", "consumer", "stall:3000"), 0);
+  expect_watch(&d, "ACTOR_STALLED", "consumer", "injected_stall");
+  wait_updates(&d);
+  process_nap(1500);
+  assert_int_equal(stop_demo(&d, &took), 0);
+  expect_clean(&d);
+  process_end(&d.watch);
+}
+
+static void ctl_stop_stops_cleanly_within_a_second(void **state) {
+  (void)state;
+  struct demo d;
+  const char *out;
+  start_demo(&d, "10");
+  wait_live(&d);
+  unsigned long before = process_now_ms();
+  assert_int_equal(ctl(&d, &out, "stop", NULL, NULL), 0);
+  assert_int_equal(process_wait(&d.process, patience()), 0);
+  assert_true(process_now_ms() - before < 1000 * process_slowness());
+  expect_clean(&d);
+}
+
+static void a_signal_while_starting_unwinds_cleanly(void **state) {
+  (void)state;
+  for (unsigned ms = 0; ms < 40; ms += 4) {
+    struct demo d;
+    unsigned took;
+    start_demo(&d, "10");
+    process_nap(ms);
+    int status = stop_demo(&d, &took);
+    /* Before the program has taken charge of its signals, the kernel's answer is the right one. */
+    if (status != 0 && status != 128 + SIGTERM) {
+      fail_msg("after %u ms: status %d: %s", ms, status, process_read(d.process.err));
+    }
+    assert_true(took < 1000 * process_slowness());
+  }
+}
+
+static void a_stop_needs_neither_a_reader_nor_room_for_the_report(void **state) {
+  (void)state;
+  int pipes[2];
+  unsigned took;
+  assert_int_equal(pipe(pipes), 0);
+  struct demo d = {.process.err_fd = pipes[1]};
+  name_demo(&d, 1000);
+  const char *args[] = {"demo",       "--name", d.name, "--report", "json:/dev/full",
+                        "--duration", "60",     NULL};
+  process_start(&d.process, args);
+  close(pipes[1]);
+  wait_live(&d);
+  close(pipes[0]); /* from now on every write to standard error fails */
+  assert_int_equal(stop_demo(&d, &took), 0);
+  assert_true(took < 1000 * process_slowness());
+}
+
+static void an_actor_that_never_returns_is_abandoned_and_named(void **state) {
+  (void)state;
+  struct demo d;
+  const char *out;
+  unsigned took;
+  start_demo(&d, "2");
+  wait_live(&d);
+  assert_int_equal(ctl(&d, &out, "fault", "consumer", "stall:600000"), 0);
+  process_nap(300);
+  assert_int_equal(stop_demo(&d, &took), 1);
+  assert_in_range(took, 1000, 4000 * process_slowness());
+  const char *line = strstr(process_read(d.process.err), "stop.abandoned");
+  assert_non_null(line);
+  assert_non_null(strstr(line, "injected_stall"));
+  const char *report = process_read(d.report);
+  assert_non_null(strstr(report, "\"verdict\":\"abandoned\""));
+  assert_non_null(strstr(report, "\"name\":\"consumer\",\"verdict\":\"abandoned\""));
+  assert_non_null(strstr(report, "\"name\":\"binance\",\"verdict\":\"clean\""));
+  assert_non_null(strstr(report, "\"name\":\"event_engine\",\"verdict\":\"clean\""));
+  assert_int_equal(access(d.socket, F_OK), -1); /* it cleaned up behind itself all the same */
+}
+
+static void wrong_use_is_told_with_status_2(void **state) {
+  (void)state;
+  const char *const wrong[][4] = {{"demo", "--duration", "x", NULL},
+                                  {"demo", "--report", "xml:f", NULL},
+                                  {"demo", "--nonsense", NULL},
+                                  {"nonsense", NULL},
+                                  {"ctl", "nonsense", NULL},
+                                  {"decode", "nonsense", "f", NULL}};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    assert_int_equal(process_run(wrong[i], NULL), 2);
+  }
+}
+
+int main(void) {
+  signal(SIGPIPE, SIG_IGN);
+  setenv("XDG_RUNTIME_DIR", process_folder(), 1);
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_demo_without_a_terminal_ends_by_itself_and_clean),
+      cmocka_unit_test(each_actor_panics_and_comes_back),
+      cmocka_unit_test(a_panic_of_the_root_is_a_stop_with_an_account),
+      cmocka_unit_test(a_stall_is_seen_with_its_stack_while_the_rest_goes_on),
+      cmocka_unit_test(ctl_stop_stops_cleanly_within_a_second),
+      cmocka_unit_test(a_signal_while_starting_unwinds_cleanly),
+      cmocka_unit_test(a_stop_needs_neither_a_reader_nor_room_for_the_report),
+      cmocka_unit_test(an_actor_that_never_returns_is_abandoned_and_named),
+      cmocka_unit_test(wrong_use_is_told_with_status_2),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
