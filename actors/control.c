@@ -253,7 +253,8 @@ static void answer_watch(struct trp_self *self, struct control *c, struct job *j
 static bool watch_on(struct trp_self *self, struct control *c, struct job *job) {
   struct trp_journal_entry entry;
   bool due = trp_now_ns(self) >= job->until_ns || c->edge->ops->gone(c->edge, job->ticket);
-  if (!due && !trp_system_journal_next(trp_self_system(self), job->request.after, &entry, NULL, 0)) {
+  if (!due &&
+      !trp_system_journal_next(trp_self_system(self), job->request.after, &entry, NULL, 0)) {
     return true;
   }
   answer_watch(self, c, job, TRP_OK, "");
@@ -287,10 +288,10 @@ typedef void verb_fn(struct trp_self *self, struct control *c, struct job *job);
 static const struct {
   const char *verb;
   verb_fn *act;
-} VERBS[] = {{"status", do_status},  {"threads", do_threads},   {"stop", do_stop},
+} VERBS[] = {{"status", do_status},    {"threads", do_threads}, {"stop", do_stop},
              {"stop-actor", do_order}, {"restart", do_order},   {"connect", do_feed},
-             {"disconnect", do_feed}, {"subscribe", do_feed},   {"unsubscribe", do_feed},
-             {"send", do_send},      {"log", do_log},           {"watch", do_watch},
+             {"disconnect", do_feed},  {"subscribe", do_feed},  {"unsubscribe", do_feed},
+             {"send", do_send},        {"log", do_log},         {"watch", do_watch},
              {"fault", do_fault}};
 
 static verb_fn *find_act(const char *verb) {

@@ -6,8 +6,8 @@
 #include "runtime/thread.h"
 
 enum {
-  EVENTS_MAX = 64,        /* in one answer */
-  EVENT_BODY_MAX = 4096,  /* the largest message of the journal has 2 KiB */
+  EVENTS_MAX = 64,       /* in one answer */
+  EVENT_BODY_MAX = 4096, /* the largest message of the journal has 2 KiB */
   STRANGERS_MAX = 128
 };
 

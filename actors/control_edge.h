@@ -1,11 +1,13 @@
-/* control_edge.h - where the control actor's requests come from and its answers go: the seam between
- * the actor, which knows no sockets, and whatever carries the bytes (adapters/control_ipc.h).
+/* control_edge.h - where the control actor's requests come from and its answers go: the seam
+ * between the actor, which knows no sockets, and whatever carries the bytes
+ * (adapters/control_ipc.h).
  *
  * An edge belongs to the actor's slot: it is opened before the system starts, closed after it has
  * stopped, and outlives every incarnation of the actor. A call is one request in the edge's hands,
- * named by its ticket; it waits until an incarnation takes it and is over when it is answered. Calls
- * that a crashed incarnation had taken wait again after the next bind, and show how often they were
- * taken. An edge is bounded in calls, refuses by itself what waits too long, and never blocks.
+ * named by its ticket; it waits until an incarnation takes it and is over when it is answered.
+ * Calls that a crashed incarnation had taken wait again after the next bind, and show how often
+ * they were taken. An edge is bounded in calls, refuses by itself what waits too long, and never
+ * blocks.
  *
  * Which thread: everything here is called in the turns of the actor. */
 #ifndef TRP_ACTORS_CONTROL_EDGE_H

@@ -1,7 +1,6 @@
 #include "adapters/control_client.h"
 
-#include <errno.h>
-#include <semaphore.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,18 +14,75 @@
 #include "adapters/control_path.h"
 #include "runtime/troupe.h"
 
-enum { LOOK_MS = 100 }; /* how often a waiting client looks whether the socket is there still */
+enum {
+  CONNECT_MS = 2000,
+  LOOK_MS = 100 /* how often a waiting client looks whether the socket is there still */
+};
 
 struct trp_control_client {
   nng_socket socket;
   bool opened;
   nng_aio *aio;
-  sem_t done; /* posted by the aio's callback: nng_aio_wait knows no deadline */
+  pthread_mutex_t lock;   /* guards the two that nng's callbacks set */
+  pthread_cond_t changed; /* nng_aio_wait has no deadline of ours */
+  bool done;              /* the aio's operation is over */
+  bool connected;         /* once: nng connects again by itself */
   nng_msg *answer;
   char path[TRP_SOCKET_PATH_BYTES];
 };
 
-static void on_done(void *arg) { sem_post(&((struct trp_control_client *)arg)->done); }
+static void on_done(void *arg) {
+  struct trp_control_client *client = arg;
+  pthread_mutex_lock(&client->lock);
+  client->done = true;
+  pthread_cond_signal(&client->changed);
+  pthread_mutex_unlock(&client->lock);
+}
+
+static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg) {
+  struct trp_control_client *client = arg;
+  (void)pipe;
+  (void)event;
+  pthread_mutex_lock(&client->lock);
+  client->connected = true;
+  pthread_cond_signal(&client->changed);
+  pthread_mutex_unlock(&client->lock);
+}
+
+static void make_waitable(struct trp_control_client *client) {
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_mutex_init(&client->lock, NULL);
+  pthread_cond_init(&client->changed, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+}
+
+static struct timespec ms_from_now(uint32_t ms) {
+  struct timespec at;
+  clock_gettime(CLOCK_MONOTONIC, &at);
+  at.tv_sec += ms / 1000;
+  at.tv_nsec += (long)(ms % 1000) * 1000000;
+  if (at.tv_nsec >= 1000000000) {
+    at.tv_sec++;
+    at.tv_nsec -= 1000000000;
+  }
+  return at;
+}
+
+/* nng 1.5.2 forgets memory where a socket is closed while its connection is only half made, so a
+ * client is one that stands. */
+static enum trp_err wait_connected(struct trp_control_client *client) {
+  struct timespec until = ms_from_now(CONNECT_MS);
+  pthread_mutex_lock(&client->lock);
+  int rv = 0;
+  while (!client->connected && rv == 0) {
+    rv = pthread_cond_timedwait(&client->changed, &client->lock, &until);
+  }
+  bool connected = client->connected;
+  pthread_mutex_unlock(&client->lock);
+  return connected ? TRP_OK : TRP_TIMEOUT;
+}
 
 static enum trp_err set_up(struct trp_control_client *client) {
   char url[TRP_SOCKET_PATH_BYTES + 8];
@@ -40,8 +96,9 @@ static enum trp_err set_up(struct trp_control_client *client) {
   if (rv == 0) rv = nng_socket_set_size(s, NNG_OPT_RECVMAXSZ, TRP_ANSWER_BYTES_MAX + 64);
   if (rv == 0) rv = nng_socket_set_ms(s, NNG_OPT_RECONNMINT, 20);
   if (rv == 0) rv = nng_socket_set_ms(s, NNG_OPT_RECONNMAXT, 100);
+  if (rv == 0) rv = nng_pipe_notify(s, NNG_PIPE_EV_ADD_POST, on_pipe, client);
   if (rv == 0) rv = nng_dial(s, url, NULL, NNG_FLAG_NONBLOCK);
-  return rv == 0 ? TRP_OK : TRP_SYSTEM;
+  return rv == 0 ? wait_connected(client) : TRP_SYSTEM;
 }
 
 enum trp_err trp_control_client_open(struct trp_control_client **out, const char *path) {
@@ -51,7 +108,7 @@ enum trp_err trp_control_client_open(struct trp_control_client **out, const char
   struct trp_control_client *client = calloc(1, sizeof *client);
   if (client == NULL) return TRP_NO_MEMORY;
   strcpy(client->path, path);
-  sem_init(&client->done, 0, 0);
+  make_waitable(client);
   err = set_up(client);
   if (err != TRP_OK) {
     trp_control_client_close(&client);
@@ -69,7 +126,8 @@ void trp_control_client_close(struct trp_control_client **taken) {
   if (client->opened) nng_close(client->socket);
   if (client->aio != NULL) nng_aio_free(client->aio);
   nng_msg_free(client->answer);
-  sem_destroy(&client->done);
+  pthread_cond_destroy(&client->changed);
+  pthread_mutex_destroy(&client->lock);
   free(client);
 }
 
@@ -85,39 +143,36 @@ uint64_t trp_control_client_id(void) {
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static struct timespec ms_from_now(uint32_t ms) {
-  struct timespec at;
-  clock_gettime(CLOCK_MONOTONIC, &at);
-  at.tv_sec += ms / 1000;
-  at.tv_nsec += (long)(ms % 1000) * 1000000;
-  if (at.tv_nsec >= 1000000000) {
-    at.tv_sec++;
-    at.tv_nsec -= 1000000000;
+/* Whether the aio's operation is over, after waiting a moment for it. */
+static bool wait_a_moment(struct trp_control_client *client) {
+  struct timespec until = ms_from_now(LOOK_MS);
+  pthread_mutex_lock(&client->lock);
+  int rv = 0;
+  while (!client->done && rv == 0) {
+    rv = pthread_cond_timedwait(&client->changed, &client->lock, &until);
   }
-  return at;
-}
-
-static void wait_done(struct trp_control_client *client) {
-  while (sem_wait(&client->done) != 0 && errno == EINTR) continue;
+  bool done = client->done;
+  client->done = false;
+  pthread_mutex_unlock(&client->lock);
+  return done;
 }
 
 /* Waits for what the aio does; the aio has a deadline of its own. A system that ends takes its
  * socket away; one that was killed leaves it, and is found out at the deadline. */
 static enum trp_err await(struct trp_control_client *client) {
-  for (;;) {
-    struct timespec until = ms_from_now(LOOK_MS);
-    if (sem_clockwait(&client->done, CLOCK_MONOTONIC, &until) == 0) break;
-    if (errno == EINTR || access(client->path, F_OK) == 0) continue;
+  while (!wait_a_moment(client)) {
+    if (access(client->path, F_OK) == 0) continue;
     nng_aio_cancel(client->aio);
-    wait_done(client);
-    if (nng_aio_result(client->aio) != 0) return TRP_CLOSED;
-    return TRP_OK; /* it came in that very moment */
+    while (!wait_a_moment(client)) continue;
+    return nng_aio_result(client->aio) == 0 ? TRP_OK : TRP_CLOSED;
   }
   switch (nng_aio_result(client->aio)) {
-    case 0: return TRP_OK;
+    case 0:
+      return TRP_OK;
     case NNG_ETIMEDOUT:
       return trp_control_path_probe(client->path) == TRP_OK ? TRP_TIMEOUT : TRP_CLOSED;
-    default: return TRP_SYSTEM;
+    default:
+      return TRP_SYSTEM;
   }
 }
 

@@ -9,8 +9,9 @@
 
 struct trp_control_client;
 
-/* A client of the socket at that path; connects by itself. Errors: NO_MEMORY, SYSTEM, TOO_BIG, and
- * those of trp_control_path_probe. */
+/* A client of the socket at that path, connected; it connects again by itself. Errors: NO_MEMORY,
+ * SYSTEM, TOO_BIG, TIMEOUT (somebody listens and says nothing for 2 s), and those of
+ * trp_control_path_probe. */
 TRP_MUST_USE enum trp_err trp_control_client_open(struct trp_control_client **out,
                                                   const char *path);
 

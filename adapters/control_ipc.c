@@ -20,7 +20,7 @@ enum {
   FAREWELL_TICK_MS = 5
 };
 
-static const uint64_t WAIT_NS = 1500 * TRP_NS_PER_MS; /* for an incarnation to take a call */
+static const uint64_t WAIT_NS = 1500 * TRP_NS_PER_MS;  /* for an incarnation to take a call */
 static const uint64_t LINGER_NS = 200 * TRP_NS_PER_MS; /* for a client to have read its answer */
 static const uint64_t FAREWELL_NS = 400 * TRP_NS_PER_MS;
 
@@ -231,8 +231,7 @@ static void on_accept(void *arg) {
   if (rv == 0) {
     nng_stream *stream = nng_aio_get_output(ipc->accept, 0);
     if (ipc->leaving_ns != 0 || ipc->closed || !is_our_user(stream)) {
-      nng_stream_close(stream);
-      nng_stream_free(stream);
+      nng_stream_free(stream); /* closes it too */
       accept_next(ipc);
     } else {
       ipc->at_door = stream;
@@ -286,11 +285,8 @@ static void begin_leaving(struct trp_control_ipc *ipc) {
   if (ipc->leaving_ns != 0) return;
   ipc->leaving_ns = trp_peer_now_ns();
   nng_stream_listener_close(ipc->listener);
-  if (ipc->at_door != NULL) {
-    nng_stream_close(ipc->at_door);
-    nng_stream_free(ipc->at_door);
-    ipc->at_door = NULL;
-  }
+  if (ipc->at_door != NULL) nng_stream_free(ipc->at_door);
+  ipc->at_door = NULL;
   struct call *call;
   while ((call = oldest_call(ipc, CALL_WAITING, NULL)) != NULL) {
     call->state = CALL_TAKEN; /* so that the loop ends whatever becomes of it */
@@ -331,8 +327,7 @@ static void on_tick(void *arg) {
       if (is_orphaned(ipc)) begin_leaving(ipc);
     }
     if (ipc->leaving_ns != 0 && !ipc->left) go_on_leaving(ipc);
-    bool fast = ipc->leaving_ns != 0 && !ipc->left;
-    if (!ipc->left) nng_sleep_aio(fast ? FAREWELL_TICK_MS : TICK_MS, ipc->tick);
+    if (!ipc->left) nng_sleep_aio(ipc->leaving_ns != 0 ? FAREWELL_TICK_MS : TICK_MS, ipc->tick);
   }
   pthread_mutex_unlock(&ipc->owner.lock);
 }
@@ -433,10 +428,9 @@ static enum trp_err make_aios(struct trp_control_ipc *ipc) {
   return TRP_OK;
 }
 
-/* nng starts its threads at its first use, which may be here, before the system's main has taken the
- * signals into its own hands; a thread that does not block them would be where they arrive. */
-static enum trp_err open_without_signals(struct trp_control_ipc *ipc, char *why,
-                                         size_t why_bytes) {
+/* nng starts its threads at its first use, which may be here, before the system's main has taken
+ * the signals into its own hands; a thread that does not block them would be where they arrive. */
+static enum trp_err open_without_signals(struct trp_control_ipc *ipc, char *why, size_t why_bytes) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
@@ -492,7 +486,9 @@ void trp_control_ipc_close(struct trp_control_ipc **taken) {
   free(ipc);
 }
 
-struct trp_control_edge *trp_control_ipc_edge(struct trp_control_ipc *ipc) { return &ipc->edge; }
+struct trp_control_edge *trp_control_ipc_edge(struct trp_control_ipc *ipc) {
+  return &ipc->edge;
+}
 
 const char *trp_control_ipc_path(const struct trp_control_ipc *ipc) { return ipc->path.socket; }
 

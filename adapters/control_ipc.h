@@ -1,5 +1,5 @@
-/* control_ipc.h - the control actor's edge over ipc: a REP of nng's protocol on a Unix socket, which
- * any nng REQ can talk to.
+/* control_ipc.h - the control actor's edge over ipc: a REP of nng's protocol on a Unix socket,
+ * which any nng REQ can talk to.
  *
  * The socket lies where control_path.h says, with mode 0600; a peer with another user's id is shut
  * out. Peers, requests and waits are bounded; a peer that says nothing, nonsense, or too much loses

@@ -18,8 +18,8 @@ enum { FOLDER_BYTES = TRP_SOCKET_PATH_BYTES, FOLDERS = 2 };
 static const char SUFFIX[] = ".sock";
 
 __attribute__((format(printf, 4, 5))) static enum trp_err fail(enum trp_err err, char *why,
-                                                               size_t why_bytes,
-                                                               const char *format, ...) {
+                                                               size_t why_bytes, const char *format,
+                                                               ...) {
   va_list list;
   va_start(list, format);
   if (why != NULL && why_bytes > 0) vsnprintf(why, why_bytes, format, list);
@@ -66,9 +66,10 @@ static enum trp_err make_folder(const char *folder, char *why, size_t why_bytes)
     return fail(TRP_SYSTEM, why, why_bytes, "%s cannot be made: %s", folder, strerror(errno));
   }
   if (is_ours_alone(folder)) return TRP_OK;
-  return fail(TRP_NOT_ALLOWED, why, why_bytes,
-              "%s is not a directory of ours with mode 0700: whoever may enter it could give orders",
-              folder);
+  return fail(
+      TRP_NOT_ALLOWED, why, why_bytes,
+      "%s is not a directory of ours with mode 0700: whoever may enter it could give orders",
+      folder);
 }
 
 /* ---- the lock -------------------------------------------------------------------------------- */
@@ -109,16 +110,14 @@ static enum trp_err take_lock(struct trp_control_path *path, char *why, size_t w
 }
 
 /* With the lock in hand, a socket at the path is a dead system's. */
-static enum trp_err clear_socket(const struct trp_control_path *path, char *why,
-                                 size_t why_bytes) {
+static enum trp_err clear_socket(const struct trp_control_path *path, char *why, size_t why_bytes) {
   struct stat st;
   if (lstat(path->socket, &st) != 0) {
     if (errno == ENOENT) return TRP_OK;
     return fail(TRP_SYSTEM, why, why_bytes, "%s: %s", path->socket, strerror(errno));
   }
   if (!S_ISSOCK(st.st_mode)) {
-    return fail(TRP_EXISTS, why, why_bytes, "%s is in the way, and it is no socket",
-                path->socket);
+    return fail(TRP_EXISTS, why, why_bytes, "%s is in the way, and it is no socket", path->socket);
   }
   if (unlink(path->socket) != 0) {
     return fail(TRP_SYSTEM, why, why_bytes, "%s cannot be removed: %s", path->socket,
@@ -202,11 +201,15 @@ enum trp_err trp_control_path_probe(const char *socket_path) {
   close(fd);
   switch (failed) {
     case 0:
-    case EAGAIN: return TRP_OK; /* EAGAIN: so many are waiting there that it must live */
+    case EAGAIN:
+      return TRP_OK; /* EAGAIN: so many are waiting there that it must live */
     case EACCES:
-    case EPERM: return TRP_NOT_ALLOWED;
-    case ENOENT: return TRP_NO_ACTOR;
-    default: return TRP_CONNECT;
+    case EPERM:
+      return TRP_NOT_ALLOWED;
+    case ENOENT:
+      return TRP_NO_ACTOR;
+    default:
+      return TRP_CONNECT;
   }
 }
 

@@ -76,7 +76,8 @@ static void offer_frame(struct trp_peer *peer) {
 static void take_whole(struct trp_peer *peer) {
   peer->active_ns = trp_peer_now_ns();
   switch (peer->phase) {
-    case TRP_PEER_FREE: break;
+    case TRP_PEER_FREE:
+      break;
     case TRP_PEER_GREETING:
       if (memcmp(peer->small, REQ_GREETING, GREETING_BYTES) != 0) {
         trp_peer_close(peer);
@@ -84,8 +85,12 @@ static void take_whole(struct trp_peer *peer) {
         await(peer, TRP_PEER_HEAD, TRP_PEER_HEAD_BYTES);
       }
       break;
-    case TRP_PEER_HEAD: take_head(peer); break;
-    case TRP_PEER_BODY: offer_frame(peer); break;
+    case TRP_PEER_HEAD:
+      take_head(peer);
+      break;
+    case TRP_PEER_BODY:
+      offer_frame(peer);
+      break;
   }
 }
 
@@ -221,8 +226,8 @@ void trp_peer_close(struct trp_peer *peer) {
 
 enum trp_err trp_peer_init(struct trp_peer *peer, struct trp_peer_owner *owner) {
   *peer = (struct trp_peer){.owner = owner};
-  bool made = nng_aio_alloc(&peer->in, on_in, peer) == 0 &&
-              nng_aio_alloc(&peer->out, on_out, peer) == 0;
+  bool made =
+      nng_aio_alloc(&peer->in, on_in, peer) == 0 && nng_aio_alloc(&peer->out, on_out, peer) == 0;
   return made ? TRP_OK : TRP_NO_MEMORY;
 }
 

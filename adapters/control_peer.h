@@ -42,7 +42,7 @@ struct trp_peer {
   nng_aio *in, *out;
   enum trp_peer_phase phase; /* of what comes in */
   bool reading, writing, closing;
-  bool busy; /* a function here works on it: its place must not become free under it */
+  bool busy;            /* a function here works on it: its place must not become free under it */
   uint64_t deadline_ns; /* of the greeting, or of a frame that has begun */
   uint64_t active_ns;   /* the last whole thing that came or left */
   uint64_t served_ns;   /* when the last answer left; 0: none has */

@@ -13,8 +13,8 @@ enum {
   ITEM,
   BURST = 64,
   CAPACITY = 4096,
-  MESSAGES = 1 << 22,
-  MESSAGES_OUTSIDE = 1 << 20
+  MESSAGES = 1 << 21,
+  MESSAGES_OUTSIDE = 1 << 19
 };
 
 struct item {

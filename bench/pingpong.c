@@ -13,7 +13,7 @@ enum {
   QUIZ,                   /* the same with asks */
   BALL,
   QUESTION,
-  ROUNDS = 5000
+  ROUNDS = 2000
 };
 
 struct ball {

@@ -4,8 +4,8 @@
  * consumer; each on its own thread. Beside it, in the same run and from the same sender, a bare
  * libwebsockets client that only counts: what is beyond it is ours. Two questions: how many frames
  * a second arrive when the sender never rests (and whether all do), and how long one takes at
- * 10,000 a second, whether or not the one before has arrived. The machine's own sender is one
- * thread more on its processors. */
+ * 10,000 a second, whether or not the one before has arrived. The sender takes its share of the
+ * processors in both. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>

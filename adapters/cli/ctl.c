@@ -17,7 +17,8 @@ static const char usage[] =
     "\n"
     "  status                   the system, its actors and its feeds\n"
     "  threads                  every thread of the process\n"
-    "  watch                    what happens, a line each: crashes, restarts, stalls; until Ctrl-C\n"
+    "  watch                    what happens, a line each: crashes, restarts, stalls; until "
+    "Ctrl-C\n"
     "  stop                     stop the system\n"
     "  stop NAME                stop one actor\n"
     "  restart NAME             restart one actor\n"
@@ -77,22 +78,38 @@ static bool take_count(const char *text, uint64_t *count) {
 }
 
 static bool take_options(int argc, char **argv, struct settings *settings) {
-  static const struct option OPTIONS[] = {
-      {"socket", required_argument, NULL, 's'},   {"json", no_argument, NULL, 'j'},
-      {"count", required_argument, NULL, 'c'},    {"duration", required_argument, NULL, 'd'},
-      {"new", no_argument, NULL, 'n'},            {"help", no_argument, NULL, 'h'},
-      {NULL, 0, NULL, 0}};
+  static const struct option OPTIONS[] = {{"socket", required_argument, NULL, 's'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"count", required_argument, NULL, 'c'},
+                                          {"duration", required_argument, NULL, 'd'},
+                                          {"new", no_argument, NULL, 'n'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
   bool good = true;
   optind = 0;
   for (int option; good && (option = getopt_long(argc, argv, "hj", OPTIONS, NULL)) != -1;) {
     switch (option) {
-      case 's': settings->socket = optarg; break;
-      case 'j': settings->json = settings->watch.json = true; break;
-      case 'c': good = take_count(optarg, &settings->watch.count); break;
-      case 'd': good = take_seconds(optarg, &settings->watch.duration_ms); break;
-      case 'n': settings->watch.only_new = true; break;
-      case 'h': settings->help = true; return true;
-      default: good = false; break; /* getopt has said what is wrong */
+      case 's':
+        settings->socket = optarg;
+        break;
+      case 'j':
+        settings->json = settings->watch.json = true;
+        break;
+      case 'c':
+        good = take_count(optarg, &settings->watch.count);
+        break;
+      case 'd':
+        good = take_seconds(optarg, &settings->watch.duration_ms);
+        break;
+      case 'n':
+        settings->watch.only_new = true;
+        break;
+      case 'h':
+        settings->help = true;
+        return true;
+      default:
+        good = false;
+        break; /* getopt has said what is wrong */
     }
   }
   return good;
@@ -122,7 +139,9 @@ static bool take_command(int words, char **word, struct trp_request *request) {
   int needs = (known->name == TRP_NEED_YES) + (known->argument == TRP_NEED_YES);
   if (words - 1 != needs) {
     complain("'%s' takes %s, not %d", word[0],
-             needs == 0 ? "no words behind it" : needs == 1 ? "one word behind it" : "two words behind it",
+             needs == 0   ? "no words behind it"
+             : needs == 1 ? "one word behind it"
+                          : "two words behind it",
              words - 1);
     return false;
   }
@@ -157,12 +176,27 @@ static bool find_socket(char out[TRP_SOCKET_PATH_BYTES]) {
 
 static void complain_about_socket(const char *path, enum trp_err err) {
   switch (err) {
-    case TRP_NO_ACTOR: complain("no troupe system is running: there is no %s", path); break;
-    case TRP_CONNECT: complain("no troupe system is running: nobody listens at %s", path); break;
-    case TRP_NOT_ALLOWED: complain("%s belongs to somebody else", path); break;
-    case TRP_INVALID: complain("%s is no socket", path); break;
-    case TRP_TOO_BIG: complain("%s is too long for a socket", path); break;
-    default: complain("%s: %s", path, trp_err_text(err)); break;
+    case TRP_NO_ACTOR:
+      complain("no troupe system is running: there is no %s", path);
+      break;
+    case TRP_CONNECT:
+      complain("no troupe system is running: nobody listens at %s", path);
+      break;
+    case TRP_NOT_ALLOWED:
+      complain("%s belongs to somebody else", path);
+      break;
+    case TRP_INVALID:
+      complain("%s is no socket", path);
+      break;
+    case TRP_TIMEOUT:
+      complain("%s: somebody listens there and says nothing", path);
+      break;
+    case TRP_TOO_BIG:
+      complain("%s is too long for a socket", path);
+      break;
+    default:
+      complain("%s: %s", path, trp_err_text(err));
+      break;
   }
 }
 
@@ -228,8 +262,7 @@ static int ask(struct trp_control_client *client, struct settings *settings) {
   struct trp_answer answer;
   uint32_t timeout_ms = timeout_of(settings->request.verb);
   settings->request.id = trp_control_client_id();
-  enum trp_err err =
-      trp_control_client_ask(client, &settings->request, timeout_ms, &answer);
+  enum trp_err err = trp_control_client_ask(client, &settings->request, timeout_ms, &answer);
   if (err == TRP_OK) return show_answer(settings, &answer);
   if (err == TRP_CLOSED && strcmp(settings->request.verb, "stop") == 0) {
     complain("the system has ended");

@@ -60,38 +60,27 @@ static void print_table(FILE *out, const struct trp_value *rows, const struct co
   while (trp_walk_next(&walk, &row)) print_line(out, columns, count, widths, &row);
 }
 
-static const struct column ACTORS[] = {{"ACTOR", NULL, "name", false},
-                                       {"KIND", NULL, "kind", false},
-                                       {"STATE", NULL, "state", false},
-                                       {"INCARNATION", NULL, "incarnation", true},
-                                       {"RESTARTS", NULL, "restarts", true},
-                                       {"DEPTH", NULL, "depth", true},
-                                       {"MAX", NULL, "depth_max", true},
-                                       {"OLDEST MS", NULL, "oldest_ms", true},
-                                       {"HANDLED", "ledger", "handled", true},
-                                       {"REFUSED", "ledger", "refused", true},
-                                       {"EVICTED", "ledger", "evicted", true},
-                                       {"CONFLATED", "ledger", "conflated", true},
-                                       {"DEAD", "ledger", "dead", true}};
+static const struct column ACTORS[] = {
+    {"ACTOR", NULL, "name", false},         {"KIND", NULL, "kind", false},
+    {"STATE", NULL, "state", false},        {"INCARNATION", NULL, "incarnation", true},
+    {"RESTARTS", NULL, "restarts", true},   {"DEPTH", NULL, "depth", true},
+    {"MAX", NULL, "depth_max", true},       {"OLDEST MS", NULL, "oldest_ms", true},
+    {"HANDLED", "ledger", "handled", true}, {"REFUSED", "ledger", "refused", true},
+    {"EVICTED", "ledger", "evicted", true}, {"CONFLATED", "ledger", "conflated", true},
+    {"DEAD", "ledger", "dead", true}};
 
-static const struct column FEEDS[] = {{"FEED", NULL, "name", false},
-                                      {"STATE", NULL, "state", false},
-                                      {"MODE", NULL, "mode", false},
-                                      {"SYMBOLS", NULL, "symbols", true},
-                                      {"UPDATES", NULL, "updates", true},
-                                      {"RECONNECTS", NULL, "reconnects", true},
-                                      {"GAPS", NULL, "gaps", true},
-                                      {"ERROR", NULL, "error", false},
-                                      {"REASON", NULL, "reason", false}};
+static const struct column FEEDS[] = {
+    {"FEED", NULL, "name", false},      {"STATE", NULL, "state", false},
+    {"MODE", NULL, "mode", false},      {"SYMBOLS", NULL, "symbols", true},
+    {"UPDATES", NULL, "updates", true}, {"RECONNECTS", NULL, "reconnects", true},
+    {"GAPS", NULL, "gaps", true},       {"ERROR", NULL, "error", false},
+    {"REASON", NULL, "reason", false}};
 
-static const struct column THREADS[] = {{"THREAD", NULL, "name", false},
-                                        {"ROLE", NULL, "role", false},
-                                        {"OWNER", NULL, "owner", false},
-                                        {"TID", NULL, "tid", true},
-                                        {"STATE", NULL, "state", false},
-                                        {"AGE MS", NULL, "age_ms", true},
-                                        {"SILENT MS", NULL, "silent_ms", true},
-                                        {"CPU MS", NULL, "cpu_ms", true}};
+static const struct column THREADS[] = {
+    {"THREAD", NULL, "name", false},        {"ROLE", NULL, "role", false},
+    {"OWNER", NULL, "owner", false},        {"TID", NULL, "tid", true},
+    {"STATE", NULL, "state", false},        {"AGE MS", NULL, "age_ms", true},
+    {"SILENT MS", NULL, "silent_ms", true}, {"CPU MS", NULL, "cpu_ms", true}};
 
 void trp_ctl_show_status(FILE *out, const struct trp_value *body) {
   char system[64], version[32], state[32];

@@ -59,10 +59,10 @@ void house_remove_folder(void) {
 
 static void add(struct house *house, const char *name, const struct trp_kind *kind,
                 const void *args, const char *supervisor) {
-  CHECK(trp_system_add(house->system, &(struct trp_spec){.name = name,
-                                                         .kind = kind,
-                                                         .args = args,
-                                                         .supervisor = supervisor}) == TRP_OK);
+  CHECK(trp_system_add(house->system,
+                       &(struct trp_spec){
+                           .name = name, .kind = kind, .args = args, .supervisor = supervisor}) ==
+        TRP_OK);
 }
 
 void house_build(struct house *house, const char *name, bool allow_faults, const char *report) {
