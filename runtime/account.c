@@ -10,15 +10,26 @@
 
 static const uint64_t JOIN_NS = TRP_NS_PER_S; /* a thread that has left its loop ends at once */
 
-static void take_back(struct trp_coordinator *c, uint32_t i) {
+/* Joins the thread and closes the door; false where the thread has not ended by then. */
+static bool take_back(struct trp_coordinator *c, uint32_t i, uint64_t until_ns) {
   struct trp_actor *a = c->system->actors[i];
-  uint64_t until = trp_env_now_ns(&c->system->env) + JOIN_NS;
-  if (c->actors[i].abandoned) return;
-  if (c->actors[i].attached && !c->system->sched->ops->detach(c->system->sched, a, until)) {
-    c->actors[i].abandoned = true;
-    return;
-  }
+  struct trp_stopping *s = &c->actors[i];
+  if (s->taken || s->abandoned) return true;
+  if (s->attached && !c->system->sched->ops->detach(c->system->sched, a, until_ns)) return false;
   if (a->door != NULL) trp_door_close(&a->door);
+  s->taken = true;
+  return true;
+}
+
+bool trp_account_take_some(struct trp_coordinator *c) {
+  enum { AT_ONCE = 32 }; /* then what is due and what has been told is looked at again */
+  uint32_t count = c->plan.order.actors, taken = 0;
+  for (uint32_t looked = 0; looked < count && taken < AT_ONCE; looked++) {
+    uint32_t i = c->take_next++ % count;
+    if (!c->actors[i].closed || c->actors[i].taken || c->actors[i].abandoned) continue;
+    taken += take_back(c, i, 0);
+  }
+  return taken > 0;
 }
 
 static void judge_actor(struct trp_coordinator *c, uint32_t i, struct trp_report_actor *out) {
@@ -80,7 +91,10 @@ void trp_account_close(struct trp_coordinator *c) {
   struct trp_system *system = c->system;
   struct trp_report *report = &system->report;
   uint32_t count = c->plan.order.actors;
-  for (uint32_t i = count; i-- > 0;) take_back(c, i);
+  for (uint32_t i = count; i-- > 0;) {
+    uint64_t until = trp_env_now_ns(&system->env) + JOIN_NS;
+    if (!take_back(c, i, until)) c->actors[i].abandoned = true;
+  }
   snprintf(report->system, sizeof report->system, "%s", system->name);
   pthread_mutex_lock(&system->reason_lock);
   snprintf(report->reason, sizeof report->reason, "%s", system->stop_reason);

@@ -194,20 +194,29 @@ void trp_journal(struct trp_self *self, uint16_t type, const void *body, size_t 
 
 /* ---- supervision ---- */
 
+static void look_at(struct trp_actor *a, struct trp_child *out) {
+  /* The state before the life: one that is down begins no new life but by its supervisor's order. */
+  enum trp_actor_state state = trp_actor_state(a);
+  pthread_mutex_lock(&a->lock);
+  uint64_t life = a->life;
+  pthread_mutex_unlock(&a->lock);
+  *out = (struct trp_child){
+      .ref = trp_actor_ref(a, life),
+      .name = a->name,
+      .policy = a->spec.restart,
+      .restarts = atomic_load_explicit(&a->restarts, memory_order_relaxed),
+      .start_timeout_ms = a->spec.start_timeout_ms,
+      .state = state,
+      .due_ns = atomic_load_explicit(&a->order_due_ns, memory_order_relaxed)};
+}
+
 bool trp_child_at(struct trp_self *self, size_t i, struct trp_child *out) {
   struct trp_system *system = self->actor->system;
   size_t count = trp_system_actor_count(system);
   for (size_t k = 0; k < count; k++) {
     struct trp_actor *a = system->actors[k];
     if (a->supervisor != self->actor || i-- > 0) continue;
-    pthread_mutex_lock(&a->lock);
-    uint64_t life = a->life;
-    pthread_mutex_unlock(&a->lock);
-    *out = (struct trp_child){
-        .ref = trp_actor_ref(a, life),
-        .name = a->name,
-        .policy = a->spec.restart,
-        .restarts = atomic_load_explicit(&a->restarts, memory_order_relaxed)};
+    look_at(a, out);
     return true;
   }
   return false;
@@ -218,11 +227,27 @@ static struct trp_actor *child_of(struct trp_self *self, struct trp_ref ref) {
   return a != NULL && a->supervisor == self->actor ? a : NULL;
 }
 
+bool trp_child_look(struct trp_self *self, struct trp_ref child, struct trp_child *out) {
+  struct trp_actor *a = child_of(self, child);
+  if (a != NULL) look_at(a, out);
+  return a != NULL;
+}
+
 enum trp_err trp_child_restart(struct trp_self *self, struct trp_ref child) {
   struct trp_actor *a = child_of(self, child);
   if (a == NULL) return TRP_NO_ACTOR;
   if (atomic_load_explicit(&a->system->stopping, memory_order_acquire)) return TRP_STOPPED;
   if (trp_actor_state(a) != TRP_ACTOR_DOWN) return TRP_WRONG_STATE;
+  /* Nobody but its supervisor starts one that is down, so what is stored here is for that start. */
+  uint64_t due = trp_now_ns(self) + a->spec.start_timeout_ms * TRP_NS_PER_MS;
+  atomic_store_explicit(&a->order_due_ns, due, memory_order_relaxed);
+  /* At once, so that whoever looks sees a start under way, the supervisor's next incarnation too.
+   * acq_rel: acquires the end of the old life (see go_down), releases due to who reads the state. */
+  int down = TRP_ACTOR_DOWN;
+  if (!atomic_compare_exchange_strong_explicit(&a->state, &down, TRP_ACTOR_STARTING,
+                                               memory_order_acq_rel, memory_order_relaxed)) {
+    return TRP_STOPPED; /* gone meanwhile */
+  }
   if (atomic_load_explicit(&a->thread_exited, memory_order_acquire)) {
     trp_coordinator_revive(a);
   } else {
@@ -234,7 +259,12 @@ enum trp_err trp_child_restart(struct trp_self *self, struct trp_ref child) {
 enum trp_err trp_child_stop(struct trp_self *self, struct trp_ref child) {
   struct trp_actor *a = child_of(self, child);
   if (a == NULL) return TRP_NO_ACTOR;
+  if (atomic_load_explicit(&a->system->stopping, memory_order_acquire)) return TRP_STOPPED;
   if (trp_actor_state(a) != TRP_ACTOR_RUNNING) return TRP_WRONG_STATE;
+  uint64_t none = 0, patience_ms = (uint64_t)a->spec.budget_ms + a->spec.turn_limit_ms;
+  uint64_t due = trp_now_ns(self) + patience_ms * TRP_NS_PER_MS;
+  atomic_compare_exchange_strong_explicit(&a->order_due_ns, &none, due, memory_order_relaxed,
+                                          memory_order_relaxed);
   trp_actor_signal(a, TRP_SIGNAL_ALONE);
   return TRP_OK;
 }

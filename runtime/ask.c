@@ -88,6 +88,14 @@ struct trp_ref trp_ask_asker(struct trp_asks *asks, uint64_t token) {
   return generation_of(state) == generation ? (struct trp_ref){ref} : TRP_NOBODY;
 }
 
+bool trp_ask_waits(struct trp_asks *asks, uint64_t token) {
+  struct trp_ask *ask = trp_ask_find(asks, token);
+  if (ask == NULL) return false;
+  uint64_t generation = token & ((UINT64_C(1) << 40) - 1);
+  uint64_t state = atomic_load_explicit(&ask->state, memory_order_relaxed);
+  return state == word(generation, TRP_ASK_WAITING);
+}
+
 enum trp_err trp_ask_complete(struct trp_system *system, uint64_t token,
                               const struct trp_letter *answer) {
   struct trp_ask *ask = trp_ask_find(&system->asks, token);

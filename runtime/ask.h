@@ -58,6 +58,10 @@ struct trp_ask *trp_ask_find(struct trp_asks *asks, uint64_t token); /* of any g
 /* Who asked; TRP_NOBODY from outside, or where the ask is over. Thread: any. */
 struct trp_ref trp_ask_asker(struct trp_asks *asks, uint64_t token);
 
+/* Whether somebody still waits for this answer: false after an answer, a deadline, a cancel, the
+ * asker's death. A look, no promise. Thread: any. */
+bool trp_ask_waits(struct trp_asks *asks, uint64_t token);
+
 /* Fills in the answer and tells the asker; takes the letter's blob on success only.
  * Errors: DEAD (nobody waits for it any more). Thread: any. */
 enum trp_err trp_ask_complete(struct trp_system *system, uint64_t token,

@@ -14,7 +14,7 @@
 struct trp_stopping { /* one actor's way through the stop */
   uint64_t soft_ns, hard_ns; /* absolute */
   uint64_t asked_ns;
-  bool attached, pilled, released, cut, stack_taken, closed, abandoned;
+  bool attached, pilled, released, cut, stack_taken, closed, abandoned, taken;
   uint32_t cut_by; /* index + 1 of the upstream that was still open when it was cut */
 };
 
@@ -41,6 +41,7 @@ struct trp_coordinator {
   struct trp_stopping *actors;
   struct trp_cycle_watch *cycles;
   uint32_t open; /* actors not yet closed or abandoned */
+  uint32_t take_next; /* where the search for threads to join goes on */
   uint64_t pill_ns;
   uint64_t cycle_due_ns;
 };
@@ -54,6 +55,10 @@ uint64_t trp_stop_step(struct trp_coordinator *c);
 void trp_stop_notice(struct trp_coordinator *c, uint32_t actor);
 
 /* account.c */
+
+/* Joins threads that have ended and closes their doors, while the stop waits for others anyway; so
+ * the report is not late by the time that takes. True where there were some: call again. */
+bool trp_account_take_some(struct trp_coordinator *c);
 void trp_account_close(struct trp_coordinator *c);
 
 #endif

@@ -20,11 +20,25 @@ static void set_state(struct trp_actor *a, enum trp_actor_state state) {
   atomic_store_explicit(&a->state, (int)state, memory_order_release);
 }
 
+static void post_report(struct trp_actor *child) {
+  if (child->supervisor != NULL) trp_actor_post(child->supervisor, &child->report_node);
+}
+
 static void report(struct trp_actor *child, uint32_t what) {
   pthread_mutex_lock(&child->lock);
   child->report |= what;
   pthread_mutex_unlock(&child->lock);
-  if (child->supervisor != NULL) trp_actor_post(child->supervisor, &child->report_node);
+  post_report(child);
+}
+
+/* The state and what is told of it in one, so that a supervisor's new incarnation, which has those
+ * that are down told again, hears of an end neither twice nor not at all. */
+static void go_down(struct trp_actor *a, enum trp_actor_state state, uint32_t what) {
+  atomic_store_explicit(&a->order_due_ns, 0, memory_order_relaxed);
+  pthread_mutex_lock(&a->lock);
+  a->report |= what;
+  set_state(a, state);
+  pthread_mutex_unlock(&a->lock);
 }
 
 /* ---- beginning ---- */
@@ -50,9 +64,13 @@ static void report_children_again(struct trp_actor *a) {
   uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_acquire);
   for (uint32_t i = 0; i < count; i++) {
     struct trp_actor *child = system->actors[i];
-    if (child->supervisor != a || trp_actor_state(child) != TRP_ACTOR_DOWN) continue;
-    bool crashed = child->last_reason != TRP_OK;
-    report(child, crashed ? TRP_REPORT_CRASHED : TRP_REPORT_ENDED);
+    if (child->supervisor != a) continue;
+    pthread_mutex_lock(&child->lock); /* see go_down */
+    bool down = trp_actor_state(child) == TRP_ACTOR_DOWN;
+    bool crashed = child->farewell.crashed;
+    if (down) child->report |= crashed ? TRP_REPORT_CRASHED : TRP_REPORT_ENDED;
+    pthread_mutex_unlock(&child->lock);
+    if (down) post_report(child);
   }
 }
 
@@ -101,6 +119,7 @@ void trp_life_begin(struct trp_actor *a) {
     trp_life_crash(a);
     return;
   }
+  atomic_store_explicit(&a->order_due_ns, 0, memory_order_relaxed); /* published by the state */
   set_state(a, TRP_ACTOR_RUNNING);
   announce_up(a);
   report_children_again(a);
@@ -222,12 +241,12 @@ void trp_life_end(struct trp_actor *a, enum trp_end_reason reason, enum trp_err 
   bool stopping = atomic_load_explicit(&a->system->stopping, memory_order_seq_cst);
   bool never_ran = a->crash.cause == TRP_CAUSE_START && a->self.incarnation == 1;
   bool gone = root || stopping || (reason == TRP_END_CRASHED && never_ran);
+  bool told = !gone || alone;
   announce_end(a, err);
-  set_state(a, gone ? TRP_ACTOR_GONE : TRP_ACTOR_DOWN);
+  go_down(a, gone ? TRP_ACTOR_GONE : TRP_ACTOR_DOWN,
+          !told ? 0 : reason == TRP_END_CRASHED ? TRP_REPORT_CRASHED : TRP_REPORT_ENDED);
   if (root && !stopping && !never_ran) trp_system_root_died(a->system, a, reason == TRP_END_CRASHED);
-  if (!gone || alone) {
-    report(a, reason == TRP_END_CRASHED ? TRP_REPORT_CRASHED : TRP_REPORT_ENDED);
-  }
+  if (told) post_report(a);
   trp_coordinator_tell(a);
 }
 

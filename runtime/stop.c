@@ -244,7 +244,7 @@ uint64_t trp_stop_step(struct trp_coordinator *c) {
   uint64_t now = trp_env_now_ns(&c->system->env);
   if (now >= c->cycle_due_ns) look_at_cycles(c);
   uint64_t next = earliest(watch_deadlines(c), c->cycle_due_ns);
-  if (c->open > 0) return next;
+  if (c->open > 0) return trp_account_take_some(c) ? 0 : next;
   trp_account_close(c);
   trp_system_set_state(c->system, TRP_STAGE_STOPPED);
   return TRP_FOREVER;

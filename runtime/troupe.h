@@ -363,24 +363,44 @@ enum trp_crash_cause {
   TRP_CAUSE_STUCK      /* a turn that never returns: not restarted */
 };
 
+enum trp_actor_state {
+  TRP_ACTOR_NEW,
+  TRP_ACTOR_STARTING,
+  TRP_ACTOR_RUNNING,
+  TRP_ACTOR_DRAINING, /* has had the pill */
+  TRP_ACTOR_DOWN,     /* crashed or stopped alone; may be restarted */
+  TRP_ACTOR_STUCK,    /* its turn never returned: abandoned */
+  TRP_ACTOR_GONE
+};
+
+const char *trp_actor_state_text(enum trp_actor_state state);
+
 /* A child, as its supervisor sees it. */
 struct trp_child {
   struct trp_ref ref; /* the last incarnation */
   const char *name;   /* borrowed for the system's life */
   struct trp_restart_policy policy; /* defaults filled in */
   uint64_t restarts;
+  uint32_t start_timeout_ms;
+  enum trp_actor_state state; /* STARTING from the order to restart on */
+  uint64_t due_ns; /* by when what its supervisor told it should be done; 0: nothing is under way */
 };
 
 /* The i-th child of this supervisor in the order of adding; false past the last. Thread: owner. */
 bool trp_child_at(struct trp_self *self, size_t i, struct trp_child *out);
 
+/* The same of one child, named by any reference to its slot; false where it is none of this
+ * supervisor's. One that is past due_ns is stuck: its turn does not return. Thread: owner. */
+bool trp_child_look(struct trp_self *self, struct trp_ref child, struct trp_child *out);
+
 /* Starts a new incarnation in the slot of a child that is down; its outcome comes as CHILD_STARTED
- * or THREAD_CRASHED. Errors: NO_ACTOR (not a child), WRONG_STATE (not down), STOPPED.
- * Thread: owner. */
+ * or THREAD_CRASHED, and should within its time to start. Errors: NO_ACTOR (not a child),
+ * WRONG_STATE (not down), STOPPED. Thread: owner. */
 TRP_MUST_USE enum trp_err trp_child_restart(struct trp_self *self, struct trp_ref child);
 
 /* The pill for one child alone: its admission closes to all at once; it drains and ends, which comes
- * as CHILD_ENDED. Errors: NO_ACTOR, WRONG_STATE. Thread: owner. */
+ * as CHILD_ENDED, and should within its budget and one turn's limit. Told again, it has no longer.
+ * Errors: NO_ACTOR, WRONG_STATE (not running), STOPPED (all stop). Thread: owner. */
 TRP_MUST_USE enum trp_err trp_child_stop(struct trp_self *self, struct trp_ref child);
 
 /* ---- failing ------------------------------------------------------------------------------ */
@@ -489,18 +509,6 @@ struct trp_ledger {
 uint64_t trp_ledger_refused(const struct trp_ledger *ledger);
 uint64_t trp_ledger_dead(const struct trp_ledger *ledger);
 bool trp_ledger_balances(const struct trp_ledger *ledger);
-
-enum trp_actor_state {
-  TRP_ACTOR_NEW,
-  TRP_ACTOR_STARTING,
-  TRP_ACTOR_RUNNING,
-  TRP_ACTOR_DRAINING, /* has had the pill */
-  TRP_ACTOR_DOWN,     /* crashed or stopped alone; may be restarted */
-  TRP_ACTOR_STUCK,    /* its turn never returned: abandoned */
-  TRP_ACTOR_GONE
-};
-
-const char *trp_actor_state_text(enum trp_actor_state state);
 
 struct trp_actor_info {
   struct trp_ref ref;
