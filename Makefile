@@ -2,6 +2,7 @@
 #
 # Results lie in build/MODE, one folder per way of compiling: release, address-undefined, thread,
 # valgrind, fuzz. One run of make works in one mode; `check` and `fuzz` call make again for theirs.
+# What is generated lies in build/gen and is the same for all of them.
 # Sources are found by wildcard: a new .c file in a room needs no line here.
 
 CC := gcc
@@ -23,6 +24,7 @@ comma := ,
 SAN ?=
 MODE := $(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 B := build/$(MODE)
+GEN := build/gen
 
 MODE_release := -O2
 MODE_address-undefined := -O1 -DTRP_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -36,12 +38,13 @@ endif
 # gcc's warnings are the law; under clang (fuzz alone) they are only told.
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla -Wstrict-prototypes \
   -Wmissing-prototypes -Werror $(if $(filter fuzz,$(MODE)),-Wno-error)
-FLAGS := -std=c17 -D_GNU_SOURCE $(MODE_$(MODE)) -g -fno-omit-frame-pointer -pthread -I. $(WARNINGS)
+BARE := -std=c17 -D_GNU_SOURCE $(MODE_$(MODE)) -g -fno-omit-frame-pointer -pthread -I. -I$(GEN)
+FLAGS = $(BARE) $(WARNINGS)
 LINK := $(filter-out -O% -D%,$(MODE_$(MODE))) -pthread
 
 # Asked only when the first compiler or linker line needs it, so that set-up may come before, and
 # asked once. Debian ships no nng.pc; later Debians call msgpack's package msgpack-c.
-PACKAGES = libwebsockets libcares libssl libcrypto \
+PACKAGES = libwebsockets libcares libssl libcrypto libprotobuf-c \
   $(if $(shell pkg-config --exists msgpack-c && echo y),msgpack-c,msgpack)
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PACKAGES); \
   pkg-config --cflags nng 2>/dev/null))$(PKG_CFLAGS)
@@ -53,6 +56,7 @@ LIBS = $(PKG_LIBS) -lm
 
 LIB_SRC := $(wildcard proto/*.c runtime/*.c actors/*.c adapters/*.c)
 CLI_SRC := $(wildcard adapters/cli/*.c)
+GEN_SRC := $(patsubst %.proto,$(GEN)/%.pb-c.c,$(wildcard adapters/*.proto))
 TEST_DIRS := test/unit test/conformance test/explore test/story test/system
 TEST_SRC := $(wildcard $(TEST_DIRS:%=%/*_test.c))
 HELP_SRC := $(filter-out %_test.c,$(wildcard test/support/*.c $(TEST_DIRS:%=%/*.c)))
@@ -62,7 +66,7 @@ EXAMPLE_SRC := $(wildcard test/examples/*.c)
 BENCH_SRC := $(wildcard bench/*.c)
 REPLAY_SRC := test/tools/replay.c
 
-objects = $(patsubst %.c,$(B)/%.o,$1)
+objects = $(patsubst %.c,$(B)/%.o,$(1:build/%=%))
 programs = $(patsubst %.c,$(B)/%,$1)
 LIB := $(B)/libtroupe.a
 CLI := $(B)/libcli.a
@@ -74,8 +78,8 @@ EXAMPLES := $(call programs,$(EXAMPLE_SRC))
 BENCHES := $(call programs,$(BENCH_SRC))
 STORMS := $(foreach p,$(TESTS),$(if $(findstring storm,$(notdir $p)),$p))
 CHECKS := test/tools/check-readme test/tools/check-layers
-OBJECTS := $(call objects,$(LIB_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(SOAK_SRC) $(FUZZ_SRC) \
-  $(EXAMPLE_SRC) $(BENCH_SRC) $(REPLAY_SRC))
+OBJECTS := $(call objects,$(LIB_SRC) $(GEN_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(SOAK_SRC) \
+  $(FUZZ_SRC) $(EXAMPLE_SRC) $(BENCH_SRC) $(REPLAY_SRC))
 
 all: $(LIB) $(TROUPE) ## build/release/libtroupe.a and build/release/troupe
 
@@ -97,10 +101,22 @@ probe: $(filter clean,$(GOALS))
 
 # ---- rules ----------------------------------------------------------------------------------
 
-$(B)/%.o: %.c Makefile | $(READY)
+# Before the first compilation nobody knows yet who includes what is generated: it comes first.
+$(B)/%.o: %.c Makefile | $(READY) $(GEN_SRC)
 	@mkdir -p $(@D)
 	@echo "  compile $(MODE) $<"
 	@$(CC) $(FLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: %.proto | $(READY)
+	@mkdir -p $(GEN)
+	@echo "  generate $@"
+	@protoc-c --c_out=$(GEN) $<
+
+# Not our code, so not under our warnings.
+$(B)/gen/%.o: $(GEN)/%.c Makefile | $(READY)
+	@mkdir -p $(@D)
+	@echo "  compile $(MODE) $<"
+	@$(CC) $(BARE) -w $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
 # q, not r: two rooms may have a file of the same name.
 define archive
@@ -111,7 +127,7 @@ define link
 @$(CC) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $1 $(LIBS)
 endef
 
-$(LIB): $(call objects,$(LIB_SRC)) | $(READY)
+$(LIB): $(call objects,$(LIB_SRC) $(GEN_SRC)) | $(READY)
 	$(archive)
 $(CLI): $(call objects,$(filter-out %/main.c,$(CLI_SRC))) | $(READY)
 	$(archive)

@@ -8,7 +8,7 @@ struct walk {
   trp_json_visit_fn *visit;
   void *arg;
   struct trp_json_value value;
-  char text[TRP_JSON_TEXT_MAX + 1];
+  char *text; /* of TRP_JSON_TEXT_MAX + 1 bytes */
   bool stopped;
 };
 
@@ -187,8 +187,10 @@ enum trp_err trp_json_walk(const void *bytes, size_t size, trp_json_visit_fn *vi
   *reason = look.reason;
   if (err != TRP_OK || empty) return err;
 
-  struct walk walk = {.visit = visit, .arg = arg};
-  walk.value.text = walk.text;
+  char text[TRP_JSON_TEXT_MAX + 1];
+  struct walk walk = {.visit = visit, .arg = arg, .text = text};
+  walk.value.text = text;
+  restart_text(&walk);
   struct lejp_ctx ctx = {0};
   lejp_construct(&ctx, on_event, &walk, NULL, 0);
   int left = lejp_parse(&ctx, bytes, (int)size);

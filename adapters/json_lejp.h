@@ -18,8 +18,8 @@
 #include "proto/errors.h"
 
 #define TRP_JSON_DEPTH_MAX 10
-#define TRP_JSON_ARRAYS_MAX 4 /* arrays within arrays */
-#define TRP_JSON_TEXT_MAX 256 /* bytes of a value that a visitor sees whole */
+#define TRP_JSON_ARRAYS_MAX 4  /* arrays within arrays */
+#define TRP_JSON_TEXT_MAX 4096 /* bytes of a value that a visitor sees whole: thirty channels */
 #define TRP_JSON_SIZE_MAX (64u << 20)
 
 enum trp_json_kind {

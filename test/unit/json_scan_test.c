@@ -67,7 +67,7 @@ static void a_text_that_does_not_fit_or_is_not_plain_is_a_no(void **state) {
 /* ---- the walk ------------------------------------------------------------------------------- */
 
 struct seen {
-  char trace[512];
+  char trace[2 * TRP_JSON_TEXT_MAX];
   uint32_t stop_after;
 };
 
@@ -102,9 +102,10 @@ static void escapes_are_resolved_and_long_texts_cut(void **state) {
   const char *reason;
   assert_int_equal(walk("{\"a\":\"\\u5e01\\n\\\"\"}", &seen, &reason), TRP_OK);
   assert_non_null(strstr(seen.trace, "Sa=\xe5\xb8\x81\n\"@"));
-  char text[600] = "{\"a\":\"";
-  memset(text + 6, 'x', 400);
-  strcpy(text + 406, "\"}");
+  char text[TRP_JSON_TEXT_MAX + 200] = "{\"a\":\"";
+  size_t long_size = TRP_JSON_TEXT_MAX + 100;
+  memset(text + 6, 'x', long_size);
+  strcpy(text + 6 + long_size, "\"}");
   assert_int_equal(walk(text, &seen, &reason), TRP_OK);
   assert_int_equal(strspn(strchr(seen.trace, 'x'), "x"), TRP_JSON_TEXT_MAX);
 }

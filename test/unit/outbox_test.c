@@ -64,8 +64,7 @@ static enum trp_err keep(struct world *w, int to, uint64_t number) {
   memcpy(large, &number, sizeof number);
   assert_int_equal(trp_letter_fill(&letter, TRP_USER_FIRST, large, sizeof large), TRP_OK);
   letter.from = 0;
-  enum trp_err err =
-      trp_outbox_keep(w->actor[SENDER], trp_actor_ref(w->actor[to], 1), &letter);
+  enum trp_err err = trp_outbox_keep(w->actor[SENDER], trp_actor_ref(w->actor[to], 1), &letter);
   if (err != TRP_OK) trp_blob_release(letter.body.blob);
   return err;
 }
@@ -83,9 +82,7 @@ static uint64_t take(struct world *w, int from) {
   return number;
 }
 
-static uint32_t signals(struct world *w) {
-  return atomic_exchange(&w->actor[SENDER]->signals, 0);
-}
+static uint32_t signals(struct world *w) { return atomic_exchange(&w->actor[SENDER]->signals, 0); }
 
 static void parcels_go_in_order_as_far_as_there_is_room(void **state) {
   struct world *w = *state;
@@ -158,11 +155,37 @@ static void what_is_dropped_is_counted_and_unlisted(void **state) {
   assert_int_equal(keep(w, NEAR, 5), TRP_OK); /* and can be used anew */
 }
 
+/* A receiver that is full at the first two looks and has room at the third. */
+static unsigned looks;
+
+static enum trp_err put_late(struct trp_mailbox *mailbox, uint64_t incarnation, bool outside,
+                             const struct trp_letter *letters, uint32_t count,
+                             struct trp_put *result) {
+  if (++looks <= 2) return TRP_FULL;
+  return trp_mailbox_ring_ops.put(mailbox, incarnation, outside, letters, count, result);
+}
+
+static void room_that_comes_in_the_middle_of_a_flush_does_not_change_the_order(void **state) {
+  struct world *w = *state;
+  struct trp_mailbox_ops ops = trp_mailbox_ring_ops;
+  ops.put = put_late;
+  looks = 0;
+  w->actor[NEAR]->mailbox.ops = &ops;
+  assert_int_equal(keep(w, NEAR, 1), TRP_OK);
+  assert_int_equal(keep(w, NEAR, 2), TRP_OK);
+  assert_false(trp_outbox_flush(w->actor[SENDER]));
+  assert_true(trp_outbox_flush(w->actor[SENDER]));
+  assert_int_equal(take(w, NEAR), 1);
+  assert_int_equal(take(w, NEAR), 2);
+  w->actor[NEAR]->mailbox.ops = &trp_mailbox_ring_ops;
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
   static const struct CMUnitTest tests[] = {
       TEST(parcels_go_in_order_as_far_as_there_is_room),
       TEST(a_full_receiver_does_not_hold_up_mail_to_another),
+      TEST(room_that_comes_in_the_middle_of_a_flush_does_not_change_the_order),
       TEST(room_is_told_to_who_waits_once),
       TEST(the_bound_holds_and_is_free_again_after_the_flush),
       TEST(a_dead_receiver_frees_its_parcels_and_counts_them),

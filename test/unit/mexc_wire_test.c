@@ -1,0 +1,500 @@
+/* Frames are written here field by field, as the exchange's schema numbers them, and not with the
+ * generated code: a wrong number in our schema must show. Real frames, where they are present, are
+ * compared with their decoded forms beside them. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <glob.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "adapters/json_levels.h"
+#include "adapters/mexc_wire.h"
+
+#define RECORDINGS "../shared/data/mexc/*.bin"
+
+static struct trp_mexc_parser *parser;
+
+static int make_parser(void **state) {
+  (void)state;
+  return trp_mexc_parser_new(&parser) == TRP_OK ? 0 : -1;
+}
+
+static int drop_parser(void **state) {
+  (void)state;
+  trp_mexc_parser_destroy(&parser);
+  trp_mexc_parser_destroy(&parser);
+  return 0;
+}
+
+/* ---- writing frames ------------------------------------------------------------------------- */
+
+struct bytes {
+  size_t size;
+  unsigned char at[1 << 19];
+};
+
+static struct bytes frame, body, item;
+
+static void put_varint(struct bytes *out, uint64_t value) {
+  for (; value >= 0x80; value >>= 7) out->at[out->size++] = (unsigned char)(value | 0x80);
+  out->at[out->size++] = (unsigned char)value;
+}
+
+static void put_number(struct bytes *out, uint32_t field, uint64_t value) {
+  put_varint(out, (uint64_t)field << 3);
+  put_varint(out, value);
+}
+
+static void put_bytes(struct bytes *out, uint32_t field, const void *bytes, size_t size) {
+  put_varint(out, (uint64_t)field << 3 | 2);
+  put_varint(out, size);
+  memcpy(out->at + out->size, bytes, size);
+  out->size += size;
+}
+
+static void put_text(struct bytes *out, uint32_t field, const char *text) {
+  put_bytes(out, field, text, strlen(text));
+}
+
+/* A price and a quantity, fields 1 and 2, as an element of `field` in the body. */
+static void put_level(uint32_t field, const char *price, const char *quantity) {
+  item.size = 0;
+  put_text(&item, 1, price);
+  put_text(&item, 2, quantity);
+  put_bytes(&body, field, item.at, item.size);
+}
+
+static void begin(void) { frame.size = body.size = 0; }
+
+/* The wrapper around the body. */
+static void end(uint32_t field) {
+  put_text(&frame, 1, "spot@public.some.v3.api.pb@100ms@BTCUSDT");
+  put_text(&frame, 3, "BTCUSDT");
+  put_number(&frame, 6, 1790281243450);
+  put_bytes(&frame, field, body.at, body.size);
+}
+
+static enum trp_err parse(struct trp_mexc_event *out) {
+  return trp_mexc_parse(parser, frame.at, frame.size, out);
+}
+
+static void assert_refused(void) {
+  struct trp_mexc_event event;
+  assert_int_equal(parse(&event), TRP_MALFORMED);
+  assert_true(trp_mexc_parse_reason(parser)[0] != '\0');
+}
+
+static void write_quote(const char *bid, const char *bid_size, const char *ask,
+                        const char *ask_size) {
+  begin();
+  put_text(&body, 1, bid);
+  put_text(&body, 2, bid_size);
+  put_text(&body, 3, ask);
+  put_text(&body, 4, ask_size);
+  put_text(&body, 5, "82164153436");
+  put_number(&body, 6, 1790281240471);
+  end(315);
+}
+
+/* ---- binary frames -------------------------------------------------------------------------- */
+
+static void a_book_ticker_is_a_quote(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  write_quote("84270", "0.006387", "84270.01", "5.42169969");
+  assert_int_equal(parse(&event), TRP_OK);
+  assert_int_equal(event.kind, TRP_MEXC_QUOTES);
+  assert_string_equal(event.symbol, "BTCUSDT");
+  assert_true(event.exchange_us == 1790281243450000);
+  assert_int_equal(event.quote_count, 1);
+  assert_true(event.quotes->update_id == 82164153436);
+  assert_true(event.quotes->bid == 84270 && event.quotes->bid_size == 0.006387);
+  assert_true(event.quotes->ask == 84270.01 && event.quotes->ask_size == 5.42169969);
+}
+
+static void a_side_without_orders_is_zero_and_half_a_side_is_refused(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  write_quote("", "", "2", "1");
+  assert_int_equal(parse(&event), TRP_OK);
+  assert_true(event.quotes->bid == 0 && event.quotes->bid_size == 0 && event.quotes->ask == 2);
+  write_quote("1", "", "2", "1");
+  assert_refused();
+  write_quote("", "", "", "");
+  assert_refused();
+}
+
+static void a_batch_is_several_quotes_without_versions(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  begin();
+  for (int i = 0; i < 3; i++) {
+    item.size = 0;
+    for (uint32_t field = 1; field <= 4; field++)
+      put_text(&item, field, field == 4 && i == 2 ? "5" : "1");
+    put_bytes(&body, 1, item.at, item.size);
+  }
+  end(311);
+  assert_int_equal(parse(&event), TRP_OK);
+  assert_int_equal(event.quote_count, 3);
+  assert_true(event.quotes[2].ask_size == 5 && event.quotes[2].update_id == 0);
+}
+
+static void put_deal(const char *price, uint64_t type, const char *id) {
+  item.size = 0;
+  put_text(&item, 1, price);
+  put_text(&item, 2, "0.5");
+  put_number(&item, 3, type);
+  put_number(&item, 4, 1790281246176);
+  if (id != NULL) put_text(&item, 5, id);
+  put_bytes(&body, 1, item.at, item.size);
+}
+
+static void deals_are_trades_with_the_takers_side(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  begin();
+  put_deal("84270", 2, "731901896985399296X0_731901896985399297X0");
+  put_deal("84271", 1, NULL);
+  put_text(&body, 2, "spot@public.aggre.deals.v3.api.pb@100ms");
+  end(314);
+  assert_int_equal(parse(&event), TRP_OK);
+  assert_int_equal(event.kind, TRP_MEXC_TRADES);
+  assert_int_equal(event.trade_count, 2);
+  assert_true(event.trades[0].trade.price == 84270 && event.trades[0].trade.size == 0.5);
+  assert_true(event.trades[0].trade.taker_sold && !event.trades[1].trade.taker_sold);
+  assert_true(event.trades[0].trade.id == 731901896985399296 && event.trades[1].trade.id == 0);
+  assert_string_equal(event.trades[0].id_text, "731901896985399296X0_731901896985399297X0");
+  assert_string_equal(event.trades[1].id_text, "");
+  assert_true(event.trades[0].exchange_us == 1790281246176000);
+  begin();
+  put_deal("84270", 3, NULL);
+  end(314);
+  assert_refused();
+}
+
+static void asks_are_field_one_and_bids_field_two(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  begin();
+  put_level(1, "3", "1");
+  put_level(2, "2", "1");
+  put_level(2, "1", "0");
+  put_text(&body, 4, "10");
+  put_text(&body, 5, "12");
+  end(313);
+  assert_int_equal(parse(&event), TRP_OK);
+  assert_int_equal(event.kind, TRP_MEXC_DEPTH);
+  assert_true(event.depth.first_id == 10 && event.depth.final_id == 12 && event.depth.count == 3);
+  for (uint32_t i = 0; i < 3; i++)
+    assert_int_equal(event.depth.levels[i].side, event.depth.levels[i].price == 3 ? 2 : 1);
+  begin();
+  put_level(1, "3", "1");
+  put_text(&body, 4, "82164155643");
+  end(303);
+  assert_int_equal(parse(&event), TRP_OK);
+  assert_int_equal(event.kind, TRP_MEXC_TOP);
+  assert_true(event.depth.final_id == 82164155643 && event.depth.levels[0].side == 2);
+}
+
+static void a_book_with_bad_versions_or_levels_is_refused(void **state) {
+  (void)state;
+  static const struct {
+    const char *from, *to, *price, *quantity;
+  } bad[] = {{"12", "11", "1", "1"}, {"", "1", "1", "1"},   {"1", "x", "1", "1"},
+             {"1", "-2", "1", "1"},  {"1", "2", "", "1"},   {"1", "2", "1", ""},
+             {"1", "2", "1", "-1"},  {"1", "2", "one", "1"}};
+  for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+    begin();
+    put_level(1, bad[i].price, bad[i].quantity);
+    put_text(&body, 4, bad[i].from);
+    put_text(&body, 5, bad[i].to);
+    end(313);
+    assert_refused();
+  }
+}
+
+static void unknown_fields_and_bodies_are_skipped(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  write_quote("1", "2", "3", "4");
+  put_text(&body, 77, "a field of tomorrow");
+  put_number(&body, 78, 5);
+  frame.size = 0;
+  put_number(&frame, 2, 1);
+  put_text(&frame, 999, "another");
+  end(315);
+  assert_int_equal(parse(&event), TRP_OK);
+  assert_true(event.kind == TRP_MEXC_QUOTES && event.quotes->ask_size == 4);
+  begin();
+  put_text(&body, 1, "Min1");
+  end(308);
+  assert_int_equal(parse(&event), TRP_OK);
+  assert_int_equal(event.kind, TRP_MEXC_OTHER);
+}
+
+static void what_is_no_push_is_refused(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  assert_int_equal(trp_mexc_parse(parser, "", 0, &event), TRP_MALFORMED);
+  assert_int_equal(trp_mexc_parse(parser, "\xff\xff\xff", 3, &event), TRP_MALFORMED);
+  begin();
+  put_text(&frame, 1, "channel");
+  put_text(&frame, 3, "A B");
+  put_bytes(&frame, 315, "", 0);
+  assert_refused();
+}
+
+/* Wherever a frame ends, it is refused, or what is left has no body yet. */
+static void no_truncation_of_a_frame_makes_an_event(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  write_quote("84270", "0.006387", "84270.01", "5.42169969");
+  for (size_t size = 0; size < frame.size; size++)
+    if (trp_mexc_parse(parser, frame.at, size, &event) == TRP_OK)
+      assert_int_equal(event.kind, TRP_MEXC_OTHER);
+}
+
+static void bounds_hold_for_levels_trades_and_memory(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  for (int extra = 0; extra < 2; extra++) {
+    begin();
+    for (int i = 0; i < TRP_MEXC_SIDE_MAX + extra; i++) put_level(2, "1", "2");
+    put_text(&body, 4, "1");
+    end(303);
+    assert_int_equal(parse(&event), extra == 0 ? TRP_OK : TRP_TOO_BIG);
+  }
+  begin();
+  for (int i = 0; i <= TRP_MEXC_ITEMS_MAX; i++) put_deal("1", 1, NULL);
+  end(314);
+  assert_int_equal(parse(&event), TRP_TOO_BIG);
+  begin();
+  for (int i = 0; i < 100000; i++) put_number(&frame, 20, 1); /* each costs far more than 2 bytes */
+  assert_int_equal(parse(&event), TRP_TOO_BIG);
+  write_quote("1", "2", "3", "4");
+  assert_int_equal(parse(&event), TRP_OK);
+}
+
+/* ---- texts ---------------------------------------------------------------------------------- */
+
+static void assert_answer(const char *text, enum trp_mexc_kind kind, const char *says) {
+  struct trp_mexc_event event;
+  assert_int_equal(trp_mexc_parse(parser, text, strlen(text), &event), TRP_OK);
+  if (event.kind != kind) fail_msg("%s: kind %d", text, event.kind);
+  assert_string_equal(event.answer.text, says);
+}
+
+#define DEALS "spot@public.aggre.deals.v3.api.pb@100ms@BTCUSDT"
+#define REFUSAL "Not Subscribed successfully! [" DEALS ",spot@x@ETHUSDT].  Reason： Blocked! "
+
+static void a_refusal_is_known_by_its_text_for_its_code_is_zero(void **state) {
+  (void)state;
+  assert_answer("{\"id\":0,\"code\":0,\"msg\":\"" DEALS "\"}", TRP_MEXC_ACK, DEALS);
+  assert_answer("{\"id\":0,\"code\":0,\"msg\":\"" REFUSAL "\"}", TRP_MEXC_REFUSED, REFUSAL);
+  assert_answer("{\"id\":0,\"code\":0,\"msg\":\"PONG\"}", TRP_MEXC_PONG, "PONG");
+  assert_answer("{\"id\":0,\"code\":5,\"msg\":\"" DEALS "\"}", TRP_MEXC_REFUSED, DEALS);
+  assert_answer("{\"id\":0,\"code\":0,\"msg\":\"msg format invalid\"}", TRP_MEXC_ERROR,
+                "msg format invalid");
+  assert_true(trp_mexc_text_names(DEALS, DEALS));
+  assert_true(trp_mexc_text_names(REFUSAL, DEALS));
+  assert_true(trp_mexc_text_names(REFUSAL, "spot@x@ETHUSDT"));
+  assert_false(trp_mexc_text_names(REFUSAL, "spot@x@ETHUSD"));
+  assert_false(trp_mexc_text_names(REFUSAL, "x@ETHUSDT"));
+  assert_false(trp_mexc_text_names(REFUSAL, ""));
+}
+
+static void thirty_channels_fit_one_request_and_one_answer(void **state) {
+  (void)state;
+  char request_text[4096], answer[4096], channel[TRP_MEXC_CHANNEL_MAX], symbol[16];
+  struct trp_mexc_event event;
+  struct trp_wire_text request;
+  trp_mexc_request_begin(&request, request_text, sizeof request_text, true);
+  size_t size = (size_t)sprintf(answer, "{\"id\":0,\"code\":0,\"msg\":\"");
+  for (int i = 0; i < TRP_MEXC_SUBSCRIPTIONS_MAX; i++) {
+    sprintf(symbol, "COIN%02dUSDT", i);
+    trp_mexc_request_add(&request, TRP_MEXC_STREAM_QUOTES, symbol);
+    assert_true(trp_mexc_channel(channel, sizeof channel, TRP_MEXC_STREAM_QUOTES, symbol));
+    size += (size_t)sprintf(answer + size, "%s%s", i == 0 ? "" : ",", channel);
+  }
+  size += (size_t)sprintf(answer + size, "\"}");
+  assert_true(trp_mexc_request_end(&request));
+  assert_non_null(strstr(request_text,
+                         "{\"method\":\"SUBSCRIPTION\",\"params\":["
+                         "\"spot@public.aggre.bookTicker.v3.api.pb@100ms@COIN00USDT\",\"spot@"));
+  assert_int_equal(trp_mexc_parse(parser, answer, size, &event), TRP_OK);
+  assert_int_equal(event.kind, TRP_MEXC_ACK);
+  assert_true(trp_mexc_text_names(event.answer.text, channel)); /* the last one */
+  trp_mexc_request_begin(&request, request_text, 50, false);
+  trp_mexc_request_add(&request, TRP_MEXC_STREAM_DEPTH, "BTCUSDT");
+  assert_false(trp_mexc_request_end(&request));
+}
+
+static void texts_that_say_nothing_are_passed_over_and_bad_ones_refused(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  assert_int_equal(trp_mexc_parse(parser, "{}", 2, &event), TRP_OK);
+  assert_int_equal(event.kind, TRP_MEXC_OTHER);
+  assert_int_equal(trp_mexc_parse(parser, "{\"id\":0,", 8, &event), TRP_TRUNCATED);
+  assert_int_equal(trp_mexc_parse(parser, "{\"id\":]}", 8, &event), TRP_MALFORMED);
+}
+
+static void a_snapshot_or_its_refusal_is_read(void **state) {
+  (void)state;
+  struct trp_mexc_event event;
+  const char *text =
+      "{\"lastUpdateId\":1377043284,\"bids\":[[\"30225.80\",\"0.023\"]],\"asks\":[[\"30225.81\","
+      "\"0.5\"]],\"timestamp\":1652855845542}";
+  assert_int_equal(trp_mexc_parse_snapshot(parser, text, strlen(text), &event), TRP_OK);
+  assert_int_equal(event.kind, TRP_MEXC_DEPTH);
+  assert_true(event.depth.final_id == 1377043284 && event.depth.count == 2);
+  assert_true(event.exchange_us == 1652855845542000);
+  text = "{\"code\":-1121,\"msg\":\"Invalid symbol.\"}";
+  assert_int_equal(trp_mexc_parse_snapshot(parser, text, strlen(text), &event), TRP_OK);
+  assert_true(event.kind == TRP_MEXC_ERROR && event.answer.code == -1121);
+  assert_int_equal(trp_mexc_parse_snapshot(parser, "{\"bids\":[]}", 11, &event), TRP_MALFORMED);
+}
+
+static void urls_are_built_and_read_back(void **state) {
+  (void)state;
+  char url[200], symbol[TRP_MEXC_SYMBOL_MAX + 1];
+  assert_true(trp_mexc_stream_url(url, sizeof url, "wss://wbs-api.mexc.com"));
+  assert_string_equal(url, "wss://wbs-api.mexc.com/ws");
+  assert_true(trp_mexc_depth_url(url, sizeof url, "https://api.mexc.com", "BTCUSDT", 1000));
+  assert_string_equal(url, "https://api.mexc.com/api/v3/depth?symbol=BTCUSDT&limit=1000");
+  assert_true(trp_mexc_symbol_of_url(url, symbol, sizeof symbol));
+  assert_string_equal(symbol, "BTCUSDT");
+  assert_false(trp_mexc_depth_url(url, 30, "https://api.mexc.com", "BTCUSDT", 1000));
+}
+
+/* ---- real frames ---------------------------------------------------------------------------- */
+
+/* What is left of a decoded form: how many of its members were found equal. */
+struct comparison {
+  const struct trp_mexc_event *event;
+  uint32_t equal;
+};
+
+static double number_of(const struct trp_json_value *value) {
+  struct trp_decimal decimal;
+  assert_true(trp_json_to_decimal(value, &decimal));
+  return decimal.value;
+}
+
+/* The n-th level of a side, in arrival order. */
+static const struct trp_level *level_of(const struct trp_wire_depth *depth, uint32_t side,
+                                        uint32_t n) {
+  for (uint32_t i = 0; i < depth->count; i++)
+    if (depth->levels[i].side == side && n-- == 0) return &depth->levels[i];
+  fail_msg("%s", "a level is missing");
+  return NULL;
+}
+
+static void compare_level(struct comparison *c, uint32_t side, const char *name,
+                          const struct trp_json_value *value) {
+  const struct trp_level *level = level_of(&c->event->depth, side, value->index);
+  assert_true(number_of(value) == (name[0] == 'p' ? level->price : level->size));
+  c->equal++;
+}
+
+static void compare_deal(struct comparison *c, const char *name,
+                         const struct trp_json_value *value) {
+  assert_true(value->index < c->event->trade_count);
+  const struct trp_mexc_trade *trade = &c->event->trades[value->index];
+  if (strcmp(name, "price") == 0) assert_true(number_of(value) == trade->trade.price);
+  if (strcmp(name, "quantity") == 0) assert_true(number_of(value) == trade->trade.size);
+  if (strcmp(name, "tradeType") == 0)
+    assert_int_equal(number_of(value), trade->trade.taker_sold ? 2 : 1);
+  if (strcmp(name, "time") == 0)
+    assert_true(trade->exchange_us == (int64_t)number_of(value) * 1000);
+  if (strcmp(name, "tradeId") == 0) assert_string_equal(value->text, trade->id_text);
+  c->equal++;
+}
+
+static void compare_quote(struct comparison *c, const char *name,
+                          const struct trp_json_value *value) {
+  const struct trp_wire_quote *quote = c->event->quotes;
+  if (strcmp(name, "bidPrice") == 0) assert_true(number_of(value) == quote->bid);
+  if (strcmp(name, "bidQuantity") == 0) assert_true(number_of(value) == quote->bid_size);
+  if (strcmp(name, "askPrice") == 0) assert_true(number_of(value) == quote->ask);
+  if (strcmp(name, "askQuantity") == 0) assert_true(number_of(value) == quote->ask_size);
+  if (strcmp(name, "version") == 0) assert_true(number_of(value) == (double)quote->update_id);
+  c->equal++;
+}
+
+static bool compare(void *arg, const struct trp_json_value *value) {
+  struct comparison *c = arg;
+  const char *path = value->path, *dot = strrchr(path, '.');
+  if (value->kind != TRP_JSON_TEXT && value->kind != TRP_JSON_NUMBER) return true;
+  const char *name = dot != NULL ? dot + 1 : path;
+  if (strcmp(path, "symbol") == 0) assert_string_equal(value->text, c->event->symbol);
+  if (strcmp(path, "sendTime") == 0)
+    assert_true(c->event->exchange_us == (int64_t)number_of(value) * 1000);
+  if (strstr(path, ".asks[].") != NULL) compare_level(c, 2, name, value);
+  if (strstr(path, ".bids[].") != NULL) compare_level(c, 1, name, value);
+  if (strstr(path, "AggreDeals.deals[].") != NULL) compare_deal(c, name, value);
+  if (strstr(path, "AggreBookTicker.") != NULL) compare_quote(c, name, value);
+  if (strcmp(path, "publicLimitDepths.version") == 0 || strcmp(name, "toVersion") == 0)
+    assert_true(number_of(value) == (double)c->event->depth.final_id);
+  return true;
+}
+
+static size_t read_file(const char *path, char *out, size_t max) {
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return 0;
+  size_t size = fread(out, 1, max, file);
+  fclose(file);
+  return size;
+}
+
+static void real_frames_equal_their_decoded_forms(void **state) {
+  (void)state;
+  static char bytes[1 << 18], json[1 << 20];
+  glob_t found;
+  if (glob(RECORDINGS, 0, NULL, &found) != 0) {
+    print_message("skipped: no recordings at %s\n", RECORDINGS);
+    skip();
+  }
+  for (size_t i = 0; i < found.gl_pathc; i++) {
+    struct trp_mexc_event event;
+    struct comparison comparison = {.event = &event};
+    const char *reason;
+    const char *path = found.gl_pathv[i];
+    size_t size = read_file(path, bytes, sizeof bytes);
+    assert_int_equal(trp_mexc_parse(parser, bytes, size, &event), TRP_OK);
+    char json_path[512];
+    snprintf(json_path, sizeof json_path, "%.*s.json", (int)strlen(path) - 4, path);
+    size_t json_size = read_file(json_path, json, sizeof json);
+    if (json_size == 0 || event.kind == TRP_MEXC_OTHER) continue;
+    assert_int_equal(trp_json_walk(json, json_size, compare, &comparison, &reason), TRP_OK);
+    assert_true(comparison.equal >= 5);
+    if (event.kind == TRP_MEXC_TOP || event.kind == TRP_MEXC_DEPTH)
+      assert_int_equal(comparison.equal, 2 * event.depth.count);
+  }
+  globfree(&found);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_book_ticker_is_a_quote),
+      cmocka_unit_test(a_side_without_orders_is_zero_and_half_a_side_is_refused),
+      cmocka_unit_test(a_batch_is_several_quotes_without_versions),
+      cmocka_unit_test(deals_are_trades_with_the_takers_side),
+      cmocka_unit_test(asks_are_field_one_and_bids_field_two),
+      cmocka_unit_test(a_book_with_bad_versions_or_levels_is_refused),
+      cmocka_unit_test(unknown_fields_and_bodies_are_skipped),
+      cmocka_unit_test(what_is_no_push_is_refused),
+      cmocka_unit_test(no_truncation_of_a_frame_makes_an_event),
+      cmocka_unit_test(bounds_hold_for_levels_trades_and_memory),
+      cmocka_unit_test(a_refusal_is_known_by_its_text_for_its_code_is_zero),
+      cmocka_unit_test(thirty_channels_fit_one_request_and_one_answer),
+      cmocka_unit_test(texts_that_say_nothing_are_passed_over_and_bad_ones_refused),
+      cmocka_unit_test(a_snapshot_or_its_refusal_is_read),
+      cmocka_unit_test(urls_are_built_and_read_back),
+      cmocka_unit_test(real_frames_equal_their_decoded_forms),
+  };
+  return cmocka_run_group_tests(tests, make_parser, drop_parser);
+}
