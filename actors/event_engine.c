@@ -100,8 +100,12 @@ static enum trp_err subscribe(struct trp_self *self, struct engine *e, struct tr
   enum trp_err err = owner != NULL ? TRP_OK : new_owner(self, e, who, &owner);
   if (err != TRP_OK) return err;
   struct subscription item = {.owner = owner, .event = wish->event, .symbol = wish->symbol};
-  err = append(list_of(e, wish->event), item);
-  if (err == TRP_OK) err = trp_edge_add(self, trp_self_ref(self), who);
+  struct list *list = list_of(e, wish->event);
+  err = append(list, item);
+  if (err == TRP_OK) {
+    err = trp_edge_add(self, trp_self_ref(self), who);
+    if (err != TRP_OK) list->count--; /* who subscribed has died since */
+  }
   if (err != TRP_OK) {
     if (owner->subscriptions == 0) drop_owner(self, e, owner);
     return err;

@@ -1,118 +1,40 @@
 #include "actors/supervisor.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { CHILDREN_MAX = 1024, BACKLOG_MAX = 64, CRASHES_MAX = 32 };
+#include "actors/supervisor_group.h"
+#include "actors/supervisor_news.h"
 
-/* What a child was told to do by an operator, and who waits to hear that it has. */
-enum order { ORDER_NONE, ORDER_STOP, ORDER_RESTART };
-
-struct child {
-  struct trp_child as; /* the runtime's view: reference, name, policy */
-  uint64_t crashes_ns[CRASHES_MAX]; /* a ring of the last crashes, for the window */
-  uint32_t crash_count;
-  uint32_t in_a_row; /* crashes since it was last stable: the exponent of the backoff */
-  uint64_t started_ns;
-  uint64_t timer; /* a restart waits; 0: none */
-  enum order order;
-  uint64_t token; /* of the CHILD_COMMAND to answer */
-};
-
-/* An event that the engine could not take yet. */
-struct event {
-  uint16_t type;
-  uint32_t bytes;
-  void *body;
-};
+static const uint64_t CLOSING_LOOK_NS = 10 * TRP_NS_PER_MS;
+static const uint64_t TAG_CLOSING = UINT64_MAX; /* other tags are indices of children */
 
 struct supervisor {
-  struct child *children;
-  uint32_t count;
-  struct trp_ref engine;
-  struct event backlog[BACKLOG_MAX]; /* oldest first */
-  uint32_t backlog_count;
-  uint64_t backlog_lost;
+  struct trp_group group;
+  struct trp_supervisor_news news;
+  bool holding; /* its own end, until its children have ended */
 };
 
-/* ---- events ---- */
+static const char *const STRATEGIES[] = {[TRP_ONE_FOR_ONE] = "one_for_one",
+                                         [TRP_REST_FOR_ONE] = "rest_for_one",
+                                         [TRP_ONE_FOR_ALL] = "one_for_all"};
 
-static void forget_oldest(struct supervisor *s) {
-  free(s->backlog[0].body);
-  s->backlog_count--;
-  memmove(&s->backlog[0], &s->backlog[1], s->backlog_count * sizeof s->backlog[0]);
-}
+/* ---- failures ---- */
 
-static void keep(struct supervisor *s, uint16_t type, const void *body, size_t bytes) {
-  if (s->backlog_count == BACKLOG_MAX) {
-    forget_oldest(s);
-    s->backlog_lost++;
-  }
-  void *copy = malloc(bytes);
-  if (copy == NULL) {
-    s->backlog_lost++;
-    return;
-  }
-  memcpy(copy, body, bytes);
-  s->backlog[s->backlog_count++] = (struct event){.type = type, .bytes = (uint32_t)bytes, .body = copy};
-}
-
-static void publish(struct trp_self *self, struct supervisor *s, uint16_t type, const void *body,
-                    size_t bytes) {
-  if (s->backlog_count == 0 && !trp_ref_is_nobody(s->engine) &&
-      trp_send(self, s->engine, type, body, bytes) == TRP_OK) {
-    return;
-  }
-  keep(s, type, body, bytes);
-}
-
-static void flush_backlog(struct trp_self *self, struct supervisor *s) {
-  while (s->backlog_count > 0) {
-    const struct event *e = &s->backlog[0];
-    if (trp_send(self, s->engine, e->type, e->body, e->bytes) != TRP_OK) return;
-    forget_oldest(s);
-  }
-}
-
-/* ---- children ---- */
-
-static struct child *find_by_ref(struct supervisor *s, uint64_t ref) {
-  const uint64_t slot_mask = ~((UINT64_C(1) << 40) - 1); /* a child is its slot, in every life */
-  for (uint32_t i = 0; i < s->count; i++) {
-    if ((s->children[i].as.ref.bits & slot_mask) == (ref & slot_mask)) return &s->children[i];
-  }
-  return NULL;
-}
-
-static struct child *find_by_name(struct supervisor *s, const char *name) {
-  for (uint32_t i = 0; i < s->count; i++) {
-    if (strcmp(s->children[i].as.name, name) == 0) return &s->children[i];
-  }
-  return NULL;
-}
-
-static void answer(struct trp_self *self, struct child *child, enum trp_err status,
-                   const char *text) {
-  if (child->token == 0) return;
-  struct trp_result result = {.status = (uint32_t)status};
-  snprintf(result.text, sizeof result.text, "%s", text);
-  trp_reply(self, child->token, TRP_RESULT, &result, sizeof result);
-  child->token = 0;
-}
-
-static uint32_t crashes_in_window(const struct child *child, uint64_t now) {
-  uint64_t window = child->as.policy.window_ms * TRP_NS_PER_MS;
-  uint32_t kept = child->crash_count < CRASHES_MAX ? child->crash_count : CRASHES_MAX;
-  uint32_t n = 0;
-  for (uint32_t i = 0; i < kept; i++) n += now - child->crashes_ns[i] <= window;
-  return n;
+/* The ring holds as many crashes as are too many by one: is the oldest of them in the window? */
+static bool too_many_crashes(struct trp_supervised *child, uint64_t now) {
+  if (child->crashes_ns == NULL) return false;
+  uint64_t places = (uint64_t)child->policy.intensity + 1;
+  child->crashes_ns[child->crash_count++ % places] = now;
+  if (child->crash_count < places) return false;
+  return now - child->crashes_ns[child->crash_count % places] <=
+         child->policy.window_ms * TRP_NS_PER_MS;
 }
 
 /* The first restart after a stable stretch is at once; then min, 2 min, 4 min ... up to max, and of
  * that a random half is taken off, so that children that died together do not come back together. */
-static uint64_t backoff_ns(struct trp_self *self, const struct child *child) {
-  const struct trp_restart_policy *policy = &child->as.policy;
+static uint64_t backoff_ns(struct trp_self *self, const struct trp_supervised *child) {
+  const struct trp_restart_policy *policy = &child->policy;
   if (child->in_a_row <= 1) return 0;
   uint64_t ms = policy->backoff_min_ms;
   for (uint32_t i = 2; i < child->in_a_row && ms < policy->backoff_max_ms; i++) ms *= 2;
@@ -121,86 +43,101 @@ static uint64_t backoff_ns(struct trp_self *self, const struct child *child) {
   return ns / 2 + trp_random(self) % (ns / 2 + 1);
 }
 
-static enum trp_err restart_now(struct trp_self *self, struct child *child) {
-  child->timer = 0;
-  enum trp_err err = trp_child_restart(self, child->as.ref);
-  if (err == TRP_OK || err == TRP_STOPPED) return TRP_OK;
-  trp_log(self, TRP_LOG_ERROR, "child.not_restarted", "child=%s error=%s", child->as.name,
-          trp_err_name(err));
-  return TRP_OK;
+static void note_end(struct trp_self *self, struct trp_supervised *child, uint64_t ref) {
+  const struct trp_restart_policy *policy = &child->policy;
+  bool stable = child->started_ns != 0 &&
+                trp_now_ns(self) - child->started_ns >= policy->stable_ms * TRP_NS_PER_MS;
+  if (stable) child->in_a_row = 0;
+  child->started_ns = 0;
+  child->ref.bits = child->heard = ref;
+  trp_supervised_disarm(self, child);
 }
 
-static enum trp_err restart_later(struct trp_self *self, struct supervisor *s,
-                                  struct child *child) {
+/* It ended although it is wanted: it comes back, after its backoff, and with whom it takes along. */
+static enum trp_err fail(struct trp_self *self, struct supervisor *s,
+                         struct trp_supervised *child) {
+  child->in_a_row++;
   uint64_t wait = backoff_ns(self, child);
-  trp_log(self, TRP_LOG_WARN, "child.restart", "child=%s in_ms=%llu crashes=%u", child->as.name,
-          (unsigned long long)(wait / TRP_NS_PER_MS), child->in_a_row);
-  if (wait == 0) return restart_now(self, child);
-  return trp_timer_start(self, wait, 0, (uint64_t)(child - s->children), &child->timer);
+  trp_log(self, TRP_LOG_WARN, "child.restart", "child=%s in_ms=%llu crashes=%u strategy=%s",
+          child->name, (unsigned long long)(wait / TRP_NS_PER_MS), child->in_a_row,
+          STRATEGIES[s->group.strategy]);
+  trp_group_doom_siblings(&s->group, child);
+  if (wait > 0) {
+    enum trp_err err = trp_timer_start(self, wait, 0, (uint64_t)(child - s->group.children),
+                                       &child->timer);
+    if (err != TRP_OK) return err;
+    child->backoff = true;
+  }
+  return trp_group_settle(self, &s->group, child);
 }
+
+/* ---- what is heard of children ---- */
 
 static enum trp_err on_crash(struct trp_self *self, struct supervisor *s,
                              const struct trp_msg *msg) {
   const struct trp_thread_crashed *crashed = trp_msg_thread_crashed(msg);
-  publish(self, s, TRP_THREAD_CRASHED, crashed, sizeof *crashed);
-  struct child *child = find_by_ref(s, crashed->ref);
+  struct trp_supervised *child = trp_group_find(&s->group, crashed->ref);
   CHECK(child != NULL);
-  uint64_t now = trp_now_ns(self);
-  child->as.ref.bits = crashed->ref;
-  bool stable = child->started_ns != 0 &&
-                now - child->started_ns >= child->as.policy.stable_ms * TRP_NS_PER_MS;
-  child->in_a_row = stable ? 1 : child->in_a_row + 1;
-  child->crashes_ns[child->crash_count++ % CRASHES_MAX] = now;
-  if (child->order == ORDER_STOP) {
-    child->order = ORDER_NONE;
-    answer(self, child, TRP_PANIC, "it crashed while it was stopping");
-    return TRP_OK;
+  trp_supervisor_news_tell(self, &s->news, TRP_THREAD_CRASHED, crashed, sizeof *crashed);
+  note_end(self, child, crashed->ref);
+  bool inherited = child->inherited;
+  child->inherited = false;
+  if (child->order == TRP_ORDER_STOP) {
+    trp_supervised_answer(self, child, TRP_PANIC, "it crashed while it was stopping");
   }
-  if (child->as.policy.restart == TRP_TEMPORARY) return TRP_OK;
-  if (crashes_in_window(child, now) > child->as.policy.intensity) {
+  if (child->policy.restart == TRP_TEMPORARY && child->doom == TRP_DOOM_NONE) {
+    child->wanted = false;
+    trp_supervised_answer(self, child, TRP_PANIC, "it crashed, and is not restarted by itself");
+  }
+  if (inherited || !child->wanted || child->policy.restart == TRP_TEMPORARY) {
+    return trp_group_settle(self, &s->group, child);
+  }
+  if (too_many_crashes(child, trp_now_ns(self))) {
     trp_log(self, TRP_LOG_ERROR, "supervisor.gave_up", "child=%s crashes=%u window_ms=%u",
-            child->as.name, crashes_in_window(child, now), child->as.policy.window_ms);
+            child->name, child->policy.intensity + 1, child->policy.window_ms);
     return TRP_GAVE_UP;
   }
-  return restart_later(self, s, child);
-}
-
-static void on_started(struct trp_self *self, struct supervisor *s, const struct trp_msg *msg) {
-  const struct trp_child_started *started = trp_msg_child_started(msg);
-  struct child *child = find_by_ref(s, started->ref);
-  CHECK(child != NULL);
-  child->as.ref.bits = started->ref;
-  child->started_ns = trp_now_ns(self);
-  if (started->incarnation > 1) {
-    struct trp_actor_restarted event = {.ref = started->ref,
-                                        .incarnation = started->incarnation,
-                                        .restarts = started->restarts};
-    memcpy(event.name, started->name, sizeof event.name);
-    publish(self, s, TRP_ACTOR_RESTARTED, &event, sizeof event);
-  }
-  if (child->order == ORDER_RESTART) {
-    child->order = ORDER_NONE;
-    answer(self, child, TRP_OK, "restarted");
-  }
+  return fail(self, s, child);
 }
 
 static enum trp_err on_ended(struct trp_self *self, struct supervisor *s,
                              const struct trp_msg *msg) {
   const struct trp_child_ended *ended = trp_msg_child_ended(msg);
-  struct child *child = find_by_ref(s, ended->ref);
+  struct trp_supervised *child = trp_group_find(&s->group, ended->ref);
   CHECK(child != NULL);
-  child->as.ref.bits = ended->ref;
-  publish(self, s, TRP_CHILD_ENDED, ended, sizeof *ended);
-  if (child->order == ORDER_STOP) {
-    child->order = ORDER_NONE;
-    answer(self, child, TRP_OK, "stopped");
-    return TRP_OK;
+  trp_supervisor_news_tell(self, &s->news, TRP_CHILD_ENDED, ended, sizeof *ended);
+  note_end(self, child, ended->ref);
+  bool told = child->doom != TRP_DOOM_NONE || child->inherited;
+  child->inherited = false;
+  if (child->order == TRP_ORDER_STOP) trp_supervised_answer(self, child, TRP_OK, "stopped");
+  /* By itself: only a permanent one comes back, and that counts as a failure in a row. */
+  if (!told && child->policy.restart != TRP_PERMANENT) {
+    child->wanted = false;
+    trp_supervised_answer(self, child, TRP_OK, "restarted, and it has ended by itself");
   }
-  if (child->order == ORDER_RESTART) return restart_now(self, child);
-  /* It ended by itself: only a permanent one comes back, and that counts as a failure in a row. */
-  if (child->as.policy.restart != TRP_PERMANENT) return TRP_OK;
-  child->in_a_row++;
-  return restart_later(self, s, child);
+  if (told || !child->wanted) return trp_group_settle(self, &s->group, child);
+  return fail(self, s, child);
+}
+
+static enum trp_err on_started(struct trp_self *self, struct supervisor *s,
+                               const struct trp_msg *msg) {
+  const struct trp_child_started *started = trp_msg_child_started(msg);
+  struct trp_supervised *child = trp_group_find(&s->group, started->ref);
+  CHECK(child != NULL);
+  child->ref.bits = started->ref;
+  child->started_ns = trp_now_ns(self);
+  trp_supervised_disarm(self, child);
+  if (started->incarnation > 1) {
+    struct trp_actor_restarted event = {.ref = started->ref,
+                                        .incarnation = started->incarnation,
+                                        .restarts = started->restarts};
+    memcpy(event.name, started->name, sizeof event.name);
+    trp_supervisor_news_tell(self, &s->news, TRP_ACTOR_RESTARTED, &event, sizeof event);
+  }
+  if (child->order == TRP_ORDER_RESTART && child->doom == TRP_DOOM_NONE) {
+    trp_supervised_answer(self, child, TRP_OK, "restarted");
+  }
+  return trp_group_settle(self, &s->group, child);
 }
 
 /* ---- commands ---- */
@@ -211,82 +148,120 @@ static void refuse(struct trp_self *self, uint64_t token, enum trp_err status, c
   trp_reply(self, token, TRP_RESULT, &result, sizeof result);
 }
 
-static void on_command(struct trp_self *self, struct supervisor *s, const struct trp_msg *msg) {
+static enum trp_err carry_out(struct trp_self *self, struct supervisor *s,
+                              struct trp_supervised *child, bool restart, uint64_t token) {
+  struct trp_child now;
+  CHECK(trp_child_look(self, child->ref, &now));
+  bool down = now.state == TRP_ACTOR_DOWN, was_wanted = child->wanted;
+  bool not_there = now.state == TRP_ACTOR_NEW || now.state == TRP_ACTOR_GONE;
+  if (not_there || (down && !restart && !was_wanted)) {
+    refuse(self, token, TRP_WRONG_STATE, "it is not running");
+    return TRP_OK;
+  }
+  if (child->backoff) trp_supervised_disarm(self, child);
+  child->wanted = restart;
+  child->order = restart ? TRP_ORDER_RESTART : TRP_ORDER_STOP;
+  child->token = token;
+  if (!down && child->doom == TRP_DOOM_NONE) child->doom = TRP_DOOM_ORDER;
+  if (down && !restart) trp_supervised_answer(self, child, TRP_OK, "it was down and stays so");
+  return trp_group_settle(self, &s->group, child);
+}
+
+static enum trp_err on_command(struct trp_self *self, struct supervisor *s,
+                               const struct trp_msg *msg) {
   const struct trp_child_command *command = trp_msg_child_command(msg);
-  struct child *child = find_by_name(s, command->name);
+  if (command == NULL) return TRP_OK;
+  struct trp_supervised *child = trp_group_find_named(&s->group, command->name);
+  bool restart = strcmp(command->verb, "restart") == 0;
   if (child == NULL) {
     refuse(self, msg->token, TRP_NO_ACTOR, "no such child of this supervisor");
-    return;
-  }
-  if (child->order != ORDER_NONE) {
+  } else if (child->order != TRP_ORDER_NONE) {
     refuse(self, msg->token, TRP_BUSY, "an earlier order is still being carried out");
-    return;
-  }
-  bool restart = strcmp(command->verb, "restart") == 0;
-  if (!restart && strcmp(command->verb, "stop") != 0) {
+  } else if (!restart && strcmp(command->verb, "stop") != 0) {
     refuse(self, msg->token, TRP_INVALID, "a child can be told to stop or to restart");
-    return;
-  }
-  if (child->timer != 0) { /* it is down and waits for its backoff */
-    trp_timer_cancel(self, child->timer);
-    child->timer = 0;
-  }
-  enum trp_err err = trp_child_stop(self, child->as.ref);
-  bool down = err == TRP_WRONG_STATE;
-  if (down && restart) err = trp_child_restart(self, child->as.ref);
-  if (err != TRP_OK) {
-    refuse(self, msg->token, err, down ? "it is not running" : trp_err_text(err));
-    return;
-  }
-  child->order = restart ? ORDER_RESTART : ORDER_STOP;
-  child->token = msg->token;
-}
-
-/* ---- the kind ---- */
-
-static enum trp_err start(struct trp_self *self, void *state, const void *args) {
-  const struct trp_supervisor_options *options = args;
-  struct supervisor *s = state;
-  s->children = calloc(CHILDREN_MAX, sizeof *s->children);
-  if (s->children == NULL) return TRP_NO_MEMORY;
-  while (s->count < CHILDREN_MAX && trp_child_at(self, s->count, &s->children[s->count].as)) {
-    s->count++;
-  }
-  struct trp_child more;
-  if (trp_child_at(self, s->count, &more)) return TRP_LIMIT;
-  if (options == NULL || options->events == NULL) return TRP_OK;
-  return trp_watch(self, options->events, NULL);
-}
-
-static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
-  struct supervisor *s = state;
-  switch (msg->type) {
-    case TRP_THREAD_CRASHED: return on_crash(self, s, msg);
-    case TRP_CHILD_ENDED: return on_ended(self, s, msg);
-    case TRP_CHILD_STARTED: on_started(self, s, msg); break;
-    case TRP_TIMER:
-      return restart_now(self, &s->children[((const struct trp_timer *)msg->body)->tag]);
-    case TRP_UP:
-      s->engine.bits = trp_msg_up(msg)->ref;
-      flush_backlog(self, s);
-      break;
-    case TRP_DOWN: s->engine = TRP_NOBODY; break;
-    case TRP_CHILD_COMMAND: on_command(self, s, msg); break;
-    default: break; /* not for a supervisor */
+  } else {
+    return carry_out(self, s, child, restart, msg->token);
   }
   return TRP_OK;
 }
 
+/* ---- the kind ---- */
+
+static bool all_stop(struct trp_self *self) {
+  return strcmp(trp_system_state(trp_self_system(self)), "stopping") == 0;
+}
+
+static enum trp_err start(struct trp_self *self, void *state, const void *args) {
+  const struct trp_supervisor_options *options = args;
+  struct supervisor *s = state;
+  enum trp_strategy strategy = options != NULL ? options->strategy : TRP_ONE_FOR_ONE;
+  CHECK((size_t)strategy < sizeof STRATEGIES / sizeof *STRATEGIES);
+  enum trp_err err = trp_group_init(&s->group, self, strategy);
+  if (err == TRP_OK && options != NULL && options->events != NULL) {
+    err = trp_watch(self, options->events, NULL);
+  }
+  return err != TRP_OK ? err : trp_group_settle(self, &s->group, NULL);
+}
+
+static enum trp_err on_timer(struct trp_self *self, struct supervisor *s, uint64_t tag) {
+  if (tag == TAG_CLOSING) return trp_group_settle(self, &s->group, NULL);
+  struct trp_supervised *child = &s->group.children[tag];
+  child->timer = 0;
+  child->backoff = false;
+  return trp_group_settle(self, &s->group, child);
+}
+
+static enum trp_err handle(struct trp_self *self, struct supervisor *s,
+                           const struct trp_msg *msg) {
+  switch (msg->type) {
+    case TRP_THREAD_CRASHED: return on_crash(self, s, msg);
+    case TRP_CHILD_ENDED: return on_ended(self, s, msg);
+    case TRP_CHILD_STARTED: return on_started(self, s, msg);
+    case TRP_TIMER: return on_timer(self, s, ((const struct trp_timer *)msg->body)->tag);
+    case TRP_UP:
+      trp_supervisor_news_engine(self, &s->news, (struct trp_ref){trp_msg_up(msg)->ref});
+      return TRP_OK;
+    case TRP_DOWN: trp_supervisor_news_engine(self, &s->news, TRP_NOBODY); return TRP_OK;
+    case TRP_CHILD_COMMAND: return on_command(self, s, msg);
+    default: return TRP_OK; /* not for a supervisor */
+  }
+}
+
+/* Stopped alone it may end when its children have, or when all stop: then they end by themselves. */
+static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
+  struct supervisor *s = state;
+  if (s->holding && all_stop(self)) s->group.closing = false;
+  enum trp_err err = handle(self, s, msg);
+  if (err != TRP_OK || !s->holding) return err;
+  if (s->group.closing && !trp_group_is_down(&s->group)) return TRP_OK;
+  s->holding = s->group.closing = false;
+  trp_stop_release(self);
+  return TRP_OK;
+}
+
+/* The steps follow in a turn of their own, whose failure is a crash; the look that repeats is for a
+ * stop of all meanwhile, in which children end without telling. */
+static void stop(struct trp_self *self, void *state) {
+  struct supervisor *s = state;
+  if (all_stop(self)) return;
+  trp_group_close(&s->group);
+  if (trp_timer_start(self, 0, CLOSING_LOOK_NS, TAG_CLOSING, NULL) != TRP_OK) return; /* see end */
+  s->holding = true;
+  trp_stop_hold(self);
+}
+
+/* Where time or a crash cut its closing short, those that are left are told to stop all at once. */
 static void end(struct trp_self *self, void *state, enum trp_end_reason reason) {
-  (void)self;
   (void)reason;
   struct supervisor *s = state;
-  while (s->backlog_count > 0) forget_oldest(s);
-  free(s->children);
+  if (s->group.closing) trp_group_abandon(self, &s->group);
+  trp_supervisor_news_fini(&s->news);
+  trp_group_fini(&s->group);
 }
 
 const struct trp_kind trp_supervisor_kind = {.name = "supervisor",
                                              .state_bytes = sizeof(struct supervisor),
                                              .start = start,
                                              .receive = receive,
+                                             .stop = stop,
                                              .end = end};

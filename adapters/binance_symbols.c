@@ -214,7 +214,7 @@ void trp_binance_forget_requests(struct trp_binance *b) {
     symbol->request_id = 0;
     symbol->data_ns = b->now_ns;
     symbol->snapshot = SNAP_IDLE;
-    trp_backoff_down(&symbol->snapshot_backoff, b->now_ns);
+    trp_backoff_reset(&symbol->snapshot_backoff); /* the dialling has a backoff of its own */
     trp_depth_book_reset(&symbol->book);
   }
   b->changed = true;

@@ -76,7 +76,9 @@ struct trp_net_ops {
   /* Starts an HTTP request; RESPONSE or FAILED follows. Errors as ws_open. */
   enum trp_err (*http_send)(struct trp_net *net, const struct trp_net_request *request,
                             uint64_t *link);
-  /* Ends a link at once in any state, resolving included; no event of it comes any more. */
+  /* Ends a link at once in any state, resolving included; no event of it comes any more. Link 0: all
+   * links, connections that are nobody's link (newcomers, answers on their way) and events that
+   * wait: for the end of an incarnation, after which nobody might run the loop. */
   void (*cancel)(struct trp_net *net, uint64_t link);
   /* Starts to listen for WebSocket and HTTP; *port gets the real one (asked 0: any).
    * Belongs to the net, not the incarnation. Errors: CONNECT (the address is taken), INVALID. */

@@ -106,6 +106,8 @@ struct trp_net_lws {
   struct trp_net_cares *cares;
   struct trp_net_queue queue;
   struct trp_net_link **links; /* options.links_max slots */
+  struct lws **accepted;       /* every connection of the listener, links or not */
+  size_t accepted_count;
   size_t live;
   uint64_t sequence;
   int epoll_fd;
@@ -217,6 +219,8 @@ enum trp_err trp_net_server_listen(struct trp_net *net, const char *host, uint16
 enum trp_err trp_net_server_respond(struct trp_net *net, uint64_t link, uint16_t status,
                                     const char *content_type, const char *extra, const void *body,
                                     size_t size);
+/* Kills what the listener has accepted and is nobody's link; from the loop's next round. */
+void trp_net_server_kill_strangers(struct trp_net_lws *net);
 /* The listener is readable. False: no descriptor is left, come again later. */
 bool trp_net_server_accept(struct trp_net_lws *net);
 bool trp_net_lws_watch_listener(struct trp_net_lws *net, int fd);

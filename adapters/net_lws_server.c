@@ -96,10 +96,29 @@ bool trp_net_server_accept(struct trp_net_lws *net) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct lws *wsi = lws_adopt_socket_vhost(net->plain, fd); /* closes it where it fails */
     if (wsi != NULL) {
+      net->accepted[net->accepted_count++] = wsi;
       lws_set_timeout(wsi, PENDING_TIMEOUT_ESTABLISH_WITH_SERVER, HELLO_TIMEOUT_S);
     }
   }
   return true;
+}
+
+static void forget_accepted(struct trp_net_lws *net, const struct lws *wsi) {
+  size_t i = 0;
+  while (i < net->accepted_count && net->accepted[i] != wsi) {
+    i++;
+  }
+  if (i < net->accepted_count) {
+    net->accepted[i] = net->accepted[--net->accepted_count];
+  }
+}
+
+void trp_net_server_kill_strangers(struct trp_net_lws *net) {
+  for (size_t i = 0; i < net->accepted_count; i++) {
+    if (lws_get_opaque_user_data(net->accepted[i]) == NULL) {
+      lws_set_timeout(net->accepted[i], PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    }
+  }
 }
 
 /* ---- who comes ----------------------------------------------------------------------------- */
@@ -454,6 +473,9 @@ int trp_net_server_callback(struct lws *wsi, enum lws_callback_reasons reason, v
       return 0;
     default:
       break;
+  }
+  if (reason == LWS_CALLBACK_WSI_DESTROY) {
+    forget_accepted(lws_context_user(lws_get_context(wsi)), wsi);
   }
   struct trp_net_link *link = lws_get_opaque_user_data(wsi);
   if (link == NULL) {

@@ -111,6 +111,11 @@ enum trp_err trp_system_add(struct trp_system *system, const struct trp_spec *sp
   if (find_named(system, spec->name) != NULL) return TRP_EXISTS;
   struct trp_actor *supervisor = find_named(system, spec->supervisor);
   if (spec->supervisor != NULL && supervisor == NULL) return TRP_NO_ACTOR;
+  /* A supervisor that does not come back would leave its children without one. */
+  if (supervisor != NULL && supervisor->supervisor != NULL &&
+      supervisor->spec.restart.restart == TRP_TEMPORARY) {
+    return TRP_INVALID;
+  }
   if (index == system->options.actors_max) return TRP_LIMIT;
   struct trp_actor *a = aligned_alloc(alignof(struct trp_actor), sizeof *a);
   if (a == NULL) return TRP_NO_MEMORY;

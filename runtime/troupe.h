@@ -167,7 +167,8 @@ struct trp_spec {
   struct trp_mailbox_options mailbox;
   enum trp_placement placement;
   struct trp_loop *loop;      /* NULL: sleep on a futex */
-  const char *supervisor;     /* name of an actor added before; NULL: a root, whose death is a stop */
+  const char *supervisor;     /* name of an actor added before, that is not temporary itself;
+                                 NULL: a root, whose death is a stop */
   struct trp_restart_policy restart;
   uint32_t start_timeout_ms;  /* the handshake's deadline: 5,000 */
   uint32_t budget_ms;         /* own time to stop: 2,000 */

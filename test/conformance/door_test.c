@@ -1,5 +1,6 @@
 /* door_test.c - the mailbox's other entrance: whoever speaks nng and MessagePack may write to it;
- * what does not fit waits outside, garbage is refused, and the door outlives its actor's crashes. */
+ * what does not fit waits outside, garbage is refused, and the door outlives its actor's crashes.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -191,7 +192,8 @@ static void mail_between_two_lives_waits_at_the_door(void **state) {
   struct world w;
   open_world(&w, NULL, 0, "inproc://doors/listener");
   push_tick(&w, 0);
-  for (uint64_t i = 1; i <= 50; i++) push_tick(&w, i); /* some may die in the mailbox, none is lost */
+  for (uint64_t i = 1; i <= 50; i++)
+    push_tick(&w, i); /* some may die in the mailbox, none is lost */
   for (int i = 0; i < 5000 && atomic_load(&last) < 50; i++) nap(1);
   assert_int_equal(last, 50);
   assert_int_equal(disorder, 0);

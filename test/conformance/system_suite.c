@@ -69,8 +69,8 @@ struct trp_ref world_find(struct world *w, const char *name) {
 }
 
 void world_tell(struct world *w, const char *name, uint64_t number) {
-  assert_int_equal(
-      trp_system_send(w->system, world_find(w, name), WORD, &number, sizeof number), TRP_OK);
+  assert_int_equal(trp_system_send(w->system, world_find(w, name), WORD, &number, sizeof number),
+                   TRP_OK);
 }
 
 void world_pass(struct world *w, uint64_t ms) {

@@ -2,7 +2,8 @@
  * and stopping promise must hold with real threads and in simulation alike.
  *
  * A test builds a small world, and its actors write what happens to them into the world's diary, in
- * words; the test thread alone asserts. Times are the system's: real milliseconds or virtual ones. */
+ * words; the test thread alone asserts. Times are the system's: real milliseconds or virtual ones.
+ */
 #ifndef TRP_TEST_SYSTEM_SUITE_H
 #define TRP_TEST_SYSTEM_SUITE_H
 
@@ -80,7 +81,7 @@ struct suite {
 extern const struct suite suite_mail, suite_waiting, suite_asks, suite_timers, suite_watches,
     suite_lives, suite_supervision, suite_stopping, suite_account;
 
-#define SUITE(variable, title, tests_) \
+#define SUITE(variable, title, tests_)                                                             \
   const struct suite variable = {title, tests_, sizeof(tests_) / sizeof((tests_)[0])}
 
 #endif

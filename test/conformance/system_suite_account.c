@@ -73,13 +73,20 @@ static const char *list(const char *p, char close, bool keys) {
 
 static const char *value(const char *p) {
   switch (*p) {
-    case '{': return list(p, '}', true);
-    case '[': return list(p, ']', false);
-    case '"': return text(p);
-    case 't': return strncmp(p, "true", 4) == 0 ? p + 4 : NULL;
-    case 'f': return strncmp(p, "false", 5) == 0 ? p + 5 : NULL;
-    case 'n': return strncmp(p, "null", 4) == 0 ? p + 4 : NULL;
-    default: return number(p);
+    case '{':
+      return list(p, '}', true);
+    case '[':
+      return list(p, ']', false);
+    case '"':
+      return text(p);
+    case 't':
+      return strncmp(p, "true", 4) == 0 ? p + 4 : NULL;
+    case 'f':
+      return strncmp(p, "false", 5) == 0 ? p + 5 : NULL;
+    case 'n':
+      return strncmp(p, "null", 4) == 0 ? p + 4 : NULL;
+    default:
+      return number(p);
   }
 }
 
@@ -98,7 +105,8 @@ static size_t print(const struct trp_report *report, char *out, size_t bytes,
 static void the_report_can_be_read(void **state) {
   static char out[65536];
   struct world w;
-  world_open_with(&w, state, &(struct trp_system_options){.budget_ms = 3000, .outer_limit_ms = 4500});
+  world_open_with(&w, state,
+                  &(struct trp_system_options){.budget_ms = 3000, .outer_limit_ms = 4500});
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &holder});
   world_add(&w, &(struct trp_spec){.name = "other", .kind = &holder, .supervisor = "root"});
   world_start(&w);
@@ -109,7 +117,7 @@ static void the_report_can_be_read(void **state) {
   size_t n = print(report, out, sizeof out, trp_report_json);
   assert_ptr_equal(blank(value(out)), out + n);
   static const char *const parts[] = {
-      "\"verdict\":\"clean\"", "\"balanced\":true",   "\"handled\":1",   "\"left_behind\":{",
+      "\"verdict\":\"clean\"", "\"balanced\":true",   "\"handled\":1",      "\"left_behind\":{",
       "\"threads\":0",         "\"subscriptions\":0", "\"name\":\"other\"", "\"drained\":"};
   for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
     if (strstr(out, parts[i]) == NULL) fail_msg("no %s in %s", parts[i], out);
@@ -138,16 +146,14 @@ static void what_is_not_given_back_is_left_behind(void **state) {
 
 static void the_journal_keeps_the_stages_the_deaths_and_what_actors_say(void **state) {
   struct world w;
-  world_open_with(&w, state,
-                  &(struct trp_system_options){.budget_ms = 1000, .allow_faults = true});
+  world_open_with(&w, state, &(struct trp_system_options){.budget_ms = 1000, .allow_faults = true});
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &world_idle_kind});
   world_add(&w, &(struct trp_spec){.name = "mortal", .kind = &holder, .supervisor = "root"});
   world_start(&w);
   world_tell(&w, "mortal", 1);
   struct trp_fault fault = {.text = "panic"};
-  assert_int_equal(trp_system_send(w.system, world_find(&w, "mortal"), TRP_FAULT, &fault,
-                                   sizeof fault),
-                   TRP_OK);
+  assert_int_equal(
+      trp_system_send(w.system, world_find(&w, "mortal"), TRP_FAULT, &fault, sizeof fault), TRP_OK);
   while (world_actor(&w, "mortal").state != TRP_ACTOR_DOWN) world_pass(&w, 1);
   w.number[0] = 0;
   trp_system_stop(w.system, "now");
@@ -163,8 +169,9 @@ static void the_journal_keeps_the_stages_the_deaths_and_what_actors_say(void **s
       world_say(&w, "<%s: %s>", entry.actor, ((struct trp_thread_crashed *)(void *)body)->reason);
     }
   }
-  assert_string_equal(w.diary, "<starting><running><mortal says><mortal: ordered by the operator>"
-                               "<stopping><stopped>");
+  assert_string_equal(w.diary,
+                      "<starting><running><mortal says><mortal: ordered by the operator>"
+                      "<stopping><stopped>");
   world_close(&w);
 }
 

@@ -22,12 +22,22 @@ static enum trp_err answer(struct trp_self *self, void *state, const struct trp_
   static const char large[TRP_INLINE_BYTES + 1];
   uint64_t got = word_of(msg) + 1;
   switch (msg->type) {
-    case ECHO: trp_reply(self, msg->token, ANSWER, &got, sizeof got); break;
-    case LARGE: trp_reply(self, msg->token, ANSWER, large, sizeof large); break;
-    case KEEP: s->token = msg->token; break;
-    case PASS: return trp_send(self, s->w->ref[1], REPLY_NOW, &msg->token, sizeof msg->token);
-    case CRASH: trp_panic("asked to crash");
-    case LEAVE: trp_exit(self); break;
+    case ECHO:
+      trp_reply(self, msg->token, ANSWER, &got, sizeof got);
+      break;
+    case LARGE:
+      trp_reply(self, msg->token, ANSWER, large, sizeof large);
+      break;
+    case KEEP:
+      s->token = msg->token;
+      break;
+    case PASS:
+      return trp_send(self, s->w->ref[1], REPLY_NOW, &msg->token, sizeof msg->token);
+    case CRASH:
+      trp_panic("asked to crash");
+    case LEAVE:
+      trp_exit(self);
+      break;
     case REPLY_NOW: {
       uint64_t token = word_of(msg) != 0 ? word_of(msg) : s->token;
       enum trp_err err = trp_reply(self, token, ANSWER, &got, sizeof got);
@@ -40,7 +50,8 @@ static enum trp_err answer(struct trp_self *self, void *state, const struct trp_
                   trp_err_name(trp_reply(self, msg->token, ANSWER, &got, sizeof got)));
       }
       break;
-    default: break;
+    default:
+      break;
   }
   return TRP_OK;
 }
@@ -59,8 +70,8 @@ static enum trp_err ask(struct trp_self *self, void *state, const struct trp_msg
   if (msg->type != WORD) return TRP_OK;
   if (word_of(msg) != 2) {
     uint64_t x = 41, timeout = s->w->number[1] == 0 ? TRP_FOREVER : s->w->number[1] * MS;
-    enum trp_err err = trp_ask(self, s->w->ref[0], (uint16_t)s->w->number[0], &x, sizeof x,
-                               timeout, &s->correlation);
+    enum trp_err err = trp_ask(self, s->w->ref[0], (uint16_t)s->w->number[0], &x, sizeof x, timeout,
+                               &s->correlation);
     world_say(s->w, "<asked %s>", trp_err_name(err));
   }
   if (word_of(msg) != 0) trp_ask_cancel(self, s->correlation);
@@ -171,6 +182,50 @@ static void a_cancelled_ask_hears_nothing(void **state) {
   close_three(&w);
 }
 
+/* Two answers wait for it; in the first one's turn it cancels the second. */
+static enum trp_err ask_two(struct trp_self *self, void *state, const struct trp_msg *msg) {
+  struct state *s = state;
+  if (msg->correlation != 0) {
+    world_say(s->w, "<answer>");
+    trp_ask_cancel(self, msg->correlation == s->token ? s->correlation : s->token);
+    return TRP_OK;
+  }
+  uint64_t x = 41;
+  enum trp_err err = trp_ask(self, s->w->ref[0], ECHO, &x, sizeof x, TRP_FOREVER, &s->token);
+  if (err != TRP_OK) return err;
+  err = trp_ask(self, s->w->ref[0], ECHO, &x, sizeof x, TRP_FOREVER, &s->correlation);
+  if (s->w->sched == TRP_SCHED_THREADS) world_pass(s->w, 50); /* a slow turn; there it is stalled */
+  return err;
+}
+
+static void an_answer_that_waits_to_be_heard_can_still_be_cancelled(void **state) {
+  static const struct trp_kind double_asker = {.name = "double_asker",
+                                               .state_bytes = sizeof(struct state),
+                                               .start = start,
+                                               .receive = ask_two,
+                                               .ready = world_ready};
+  struct world w;
+  world_open(&w, state);
+  world_add(&w, &(struct trp_spec){.name = "asked", .kind = &answerer});
+  world_add(&w, &(struct trp_spec){.name = "asker", .kind = &double_asker});
+  world_start(&w);
+  w.ref[0] = world_find(&w, "asked");
+  bool sim = w.sched == TRP_SCHED_SIM;
+  if (sim) world_freeze(&w, "asked");
+  world_tell(&w, "asker", 0);
+  if (sim) {
+    while (world_actor(&w, "asked").depth < 2) world_pass(&w, 1);
+    world_freeze(&w, "asker");
+    world_thaw(&w, "asked");
+    world_pass(&w, 20);
+    world_thaw(&w, "asker");
+  }
+  world_await(&w, "<answer>");
+  world_pass(&w, 10);
+  close_three(&w);
+  assert_int_equal(world_count(&w, "<answer>"), 1);
+}
+
 static void a_token_may_be_passed_on(void **state) {
   struct world w;
   open_three(&w, state, PASS, 2000);
@@ -196,8 +251,8 @@ static void a_token_is_answered_once(void **state) {
 static enum trp_err ask_outside(struct world *w, uint16_t question, uint64_t *got, size_t bytes) {
   uint64_t x = 41;
   uint16_t type = 0;
-  enum trp_err err = trp_system_ask(w->system, w->ref[0], question, &x, sizeof x, 30 * MS, &type,
-                                    got, &bytes);
+  enum trp_err err =
+      trp_system_ask(w->system, w->ref[0], question, &x, sizeof x, 30 * MS, &type, got, &bytes);
   if (err == TRP_OK) assert_int_equal(type, ANSWER);
   return err;
 }
@@ -276,6 +331,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_crash_of_the_asked_is_the_answer),
     cmocka_unit_test(the_end_of_who_keeps_the_question_is_the_answer),
     cmocka_unit_test(a_cancelled_ask_hears_nothing),
+    cmocka_unit_test(an_answer_that_waits_to_be_heard_can_still_be_cancelled),
     cmocka_unit_test(a_token_may_be_passed_on),
     cmocka_unit_test(a_token_is_answered_once),
     cmocka_unit_test(the_outside_may_ask),

@@ -14,7 +14,8 @@ struct state {
   struct world *w;
 };
 
-static enum trp_err misbehave(struct trp_self *self, struct world *w, enum where where) {
+/* Not inlined: its name is looked for in the stack. */
+__attribute__((noinline)) static enum trp_err misbehave(struct trp_self *self, struct world *w, enum where where) {
   static const char *const names[] = {"start", "receive", "ready", "stop", "end"};
   world_say(w, "<%s %llu>", names[where], (unsigned long long)trp_self_incarnation(self));
   uint64_t also = w->number[3], incarnation = trp_self_incarnation(self);
@@ -22,11 +23,18 @@ static enum trp_err misbehave(struct trp_self *self, struct world *w, enum where
   if (where == END && incarnation == 1 && (also & FIRST_END_PANICS)) trp_panic("panic in end");
   if (w->number[0] != where || w->number[2] != incarnation) return TRP_OK;
   switch ((enum how)w->number[1]) {
-    case FINE: break;
-    case PANICS: trp_panic("panic in %s", names[where]);
-    case CHECKS: CHECK(where > END); break;
-    case FAILS: return TRP_PROTOCOL;
-    case LEAVES: trp_exit(self); break;
+    case FINE:
+      break;
+    case PANICS:
+      trp_panic("panic in %s", names[where]);
+    case CHECKS:
+      CHECK(where > END);
+      break;
+    case FAILS:
+      return TRP_PROTOCOL;
+    case LEAVES:
+      trp_exit(self);
+      break;
   }
   return TRP_OK;
 }
@@ -75,7 +83,9 @@ static enum trp_err supervise(struct trp_self *self, void *state, const struct t
   world_say(s->w, "<crashed %s %llu cause=%u %s lost=%llu>", crashed->name,
             (unsigned long long)crashed->incarnation, crashed->cause, crashed->reason,
             (unsigned long long)crashed->lost);
+  bool inside = crashed->cause == TRP_CAUSE_PANIC; /* an error leaves the function before */
   if (crashed->stack[0] == '\0') world_say(s->w, "<no stack>");
+  if (inside && strstr(crashed->stack, "misbehave") == NULL) world_say(s->w, "<no stack>");
   if (crashed->incarnation > 1) return TRP_OK;
   return trp_child_restart(self, (struct trp_ref){crashed->ref});
 }

@@ -2,9 +2,10 @@
  * deadline. */
 #include <string.h>
 
+#include "actors/supervisor.h"
 #include "test/conformance/system_suite.h"
 
-enum { HOPS = 200, HOLD = WORD + 16, LINK, UNLINK };
+enum { HOPS = 200, HOLD = WORD + 16, LINK, UNLINK, LEAVE };
 
 struct state {
   struct world *w;
@@ -29,6 +30,7 @@ static enum trp_err pass_on(struct trp_self *self, void *state, const struct trp
   if (msg->type == HOLD) trp_stop_hold(self);
   if (msg->type == LINK) return trp_edge_add(self, trp_self_ref(self), w->ref[1]);
   if (msg->type == UNLINK) trp_edge_remove(self, trp_self_ref(self), w->ref[1]);
+  if (msg->type == LEAVE) trp_exit(self);
   if (msg->type != WORD) return TRP_OK;
   w->number[0]++;
   if (trp_ref_equal(trp_self_ref(self), w->ref[1])) return TRP_OK;
@@ -193,6 +195,26 @@ static void an_edge_taken_back_holds_nobody(void **state) {
   world_close(&w);
 }
 
+static void an_edge_ends_with_the_life_that_made_it(void **state) {
+  static const struct trp_supervisor_options options = {.strategy = TRP_ONE_FOR_ONE};
+  struct world w;
+  world_open(&w, state);
+  world_add(&w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
+  world_add(&w, &(struct trp_spec){.name = "last", .kind = &passer});
+  world_add(&w, &(struct trp_spec){.name = "first", .kind = &passer, .supervisor = "root"});
+  world_start(&w);
+  w.ref[1] = world_find(&w, "last");
+  order(&w, "first", LINK);
+  order(&w, "first", LEAVE);
+  while (world_actor(&w, "first").restarts == 0) world_pass(&w, 1);
+  world_freeze(&w, "first");
+  trp_system_stop(w.system, "now");
+  world_await(&w, "<last over>"); /* it does not wait for who no longer sends to it */
+  world_thaw(&w, "first");
+  assert_int_equal(world_stop(&w)->verdict, TRP_VERDICT_CLEAN);
+  world_close(&w);
+}
+
 /* ---- cycles ---- */
 
 /* Sends a number, one less, round the ring: ref[0] to ref[2]. */
@@ -299,6 +321,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_held_actor_closes_when_it_is_released),
     cmocka_unit_test(a_subscription_is_an_edge),
     cmocka_unit_test(an_edge_taken_back_holds_nobody),
+    cmocka_unit_test(an_edge_ends_with_the_life_that_made_it),
     cmocka_unit_test(a_cycle_closes_together_when_nothing_goes_round_in_it_any_more),
     cmocka_unit_test(a_stop_before_the_start_is_latched),
     cmocka_unit_test(a_stop_from_inside_a_start_unwinds_in_reverse),

@@ -62,9 +62,9 @@ static void await_down(struct world *w, const char *name) {
 
 static void the_first_restart_is_at_once_and_later_ones_wait_longer(void **state) {
   struct world w;
-  open_family(&w, state,
-              (struct trp_restart_policy){
-                  .intensity = 9, .backoff_min_ms = 40, .backoff_max_ms = 80});
+  open_family(
+      &w, state,
+      (struct trp_restart_policy){.intensity = 9, .backoff_min_ms = 40, .backoff_max_ms = 80});
   uint64_t waited[4];
   char born[] = "<child 2>";
   for (int i = 0; i < 4; i++, born[7]++) {
@@ -82,9 +82,9 @@ static void the_first_restart_is_at_once_and_later_ones_wait_longer(void **state
 
 static void too_many_crashes_in_the_window_are_given_up_and_the_root_stops_all(void **state) {
   struct world w;
-  open_family(&w, state,
-              (struct trp_restart_policy){
-                  .intensity = 2, .backoff_min_ms = 1, .backoff_max_ms = 1});
+  open_family(
+      &w, state,
+      (struct trp_restart_policy){.intensity = 2, .backoff_min_ms = 1, .backoff_max_ms = 1});
   order(&w, "child", CRASH);
   world_await(&w, "<child 2>");
   order(&w, "child", CRASH);
@@ -142,14 +142,14 @@ static void the_old_incarnation_is_over_before_the_new_one_begins(void **state) 
 
 /* ---- a family of three generations ---- */
 
-static void a_middle_supervisor_that_gives_up_is_restarted_and_hears_of_its_children(
-    void **state) {
+static void a_middle_supervisor_that_gives_up_is_restarted_and_hears_of_its_children(void **state) {
   struct world w;
   world_open(&w, state);
   static const struct trp_supervisor_options options = {.strategy = TRP_ONE_FOR_ONE};
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
-  world_add(&w, &(struct trp_spec){
-                    .name = "middle", .kind = &child, .supervisor = "root", .restart = {.intensity = 1}});
+  world_add(
+      &w, &(struct trp_spec){
+              .name = "middle", .kind = &child, .supervisor = "root", .restart = {.intensity = 1}});
   world_add(&w, &(struct trp_spec){.name = "leaf", .kind = &child, .supervisor = "middle"});
   world_start(&w);
   order(&w, "leaf", CRASH); /* the middle one gives up whenever it hears of it: a vicious circle */
@@ -206,9 +206,9 @@ static void a_stop_of_all_overtakes_the_stop_of_one(void **state) {
   struct world w;
   open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
   struct trp_child_command order = {.verb = "stop", .name = "child"};
-  assert_int_equal(trp_system_send(w.system, world_find(&w, "root"), TRP_CHILD_COMMAND, &order,
-                                   sizeof order),
-                   TRP_OK);
+  assert_int_equal(
+      trp_system_send(w.system, world_find(&w, "root"), TRP_CHILD_COMMAND, &order, sizeof order),
+      TRP_OK);
   assert_int_equal(world_stop(&w)->verdict, TRP_VERDICT_CLEAN);
   world_close(&w);
 }

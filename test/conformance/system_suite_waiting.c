@@ -163,12 +163,12 @@ static void a_sender_from_outside_may_wait_and_is_counted_once(void **state) {
     assert_int_equal(trp_system_send(w.system, w.ref[0], WORD, &x, sizeof x), TRP_OK);
   }
   assert_int_equal(trp_system_send(w.system, w.ref[0], WORD, &x, sizeof x), TRP_FULL);
-  assert_int_equal(
-      trp_system_send_wait(w.system, w.ref[0], WORD, &x, sizeof x, 20 * MS), TRP_TIMEOUT);
+  assert_int_equal(trp_system_send_wait(w.system, w.ref[0], WORD, &x, sizeof x, 20 * MS),
+                   TRP_TIMEOUT);
   assert_int_equal(world_actor(&w, "to").ledger.refused[TRP_REFUSED_FULL], 2);
   world_thaw(&w, "to");
-  assert_int_equal(
-      trp_system_send_wait(w.system, w.ref[0], WORD, &x, sizeof x, 5 * TRP_NS_PER_S), TRP_OK);
+  assert_int_equal(trp_system_send_wait(w.system, w.ref[0], WORD, &x, sizeof x, 5 * TRP_NS_PER_S),
+                   TRP_OK);
   struct trp_ledger l = world_verdict(world_stop(&w), "to")->ledger;
   assert_int_equal(l.offered, 7);
   assert_int_equal(l.handled, 5);
@@ -177,11 +177,59 @@ static void a_sender_from_outside_may_wait_and_is_counted_once(void **state) {
   world_close(&w);
 }
 
+/* ---- under pressure ---- */
+
+enum { ROUNDS = 500, A_ROUND = 8 };
+
+static enum trp_err send_round(struct trp_self *self, void *state, const struct trp_msg *msg) {
+  (void)msg;
+  struct world *w = ((struct state *)state)->w;
+  for (int i = 0; i < A_ROUND; i++) {
+    uint64_t next = ++w->number[0];
+    if (trp_send(self, w->ref[0], WORD, &next, sizeof next) != TRP_OK) world_say(w, "<lost>");
+  }
+  return TRP_OK;
+}
+
+static enum trp_err expect_next(struct trp_self *self, void *state, const struct trp_msg *msg) {
+  (void)self;
+  struct world *w = ((struct state *)state)->w;
+  if (word_of(msg) != ++w->number[1]) world_say(w, "<out of order>");
+  if (w->number[1] == ROUNDS * A_ROUND) world_say(w, "<all>");
+  return TRP_OK;
+}
+
+static void order_is_kept_while_room_comes_and_goes(void **state) {
+  static const struct trp_kind sender = {.name = "sender",
+                                         .state_bytes = sizeof(struct state),
+                                         .start = start,
+                                         .receive = send_round};
+  static const struct trp_kind expecter = {.name = "expecter",
+                                           .state_bytes = sizeof(struct state),
+                                           .start = start,
+                                           .receive = expect_next};
+  struct world w;
+  world_open(&w, state);
+  world_add(&w, &(struct trp_spec){.name = "to",
+                                   .kind = &expecter,
+                                   .mailbox = {.capacity = 2, .policy = TRP_WAIT}});
+  world_add(&w, &(struct trp_spec){.name = "from", .kind = &sender});
+  world_start(&w);
+  w.ref[0] = world_find(&w, "to");
+  for (uint64_t i = 0; i < ROUNDS; i++) world_tell(&w, "from", i);
+  world_await(&w, "<all>");
+  assert_false(world_said(&w, "<out of order>"));
+  assert_false(world_said(&w, "<lost>"));
+  world_stop(&w);
+  world_close(&w);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_blocked_sender_takes_no_data_turn_but_control_runs),
     cmocka_unit_test(an_outbox_has_a_bound),
     cmocka_unit_test(what_still_waits_at_the_deadline_is_dropped_and_counted),
     cmocka_unit_test(the_receivers_death_frees_who_waits_for_it),
+    cmocka_unit_test(order_is_kept_while_room_comes_and_goes),
     cmocka_unit_test(a_sender_from_outside_may_wait_and_is_counted_once),
 };
 SUITE(suite_waiting, "waiting for room", tests);

@@ -40,10 +40,17 @@ static enum trp_err observe(struct trp_self *self, void *state, const struct trp
       s->end_all_at_down = word_of(msg) != 0;
       err = trp_monitor(self, s->w->ref[0], &s->id[s->count++]);
       break;
-    case WATCH: err = trp_watch(self, "target", &s->id[s->count++]); break;
-    case END_OLDEST: trp_demonitor(self, s->id[0]); break;
-    case END_ALL: end_all(self, s); break;
-    default: return TRP_OK;
+    case WATCH:
+      err = trp_watch(self, "target", &s->id[s->count++]);
+      break;
+    case END_OLDEST:
+      trp_demonitor(self, s->id[0]);
+      break;
+    case END_ALL:
+      end_all(self, s);
+      break;
+    default:
+      return TRP_OK;
   }
   world_say(s->w, "<done %s>", trp_err_name(err));
   return TRP_OK;
@@ -73,8 +80,8 @@ static void open_pair(struct world *w, void **state, const struct trp_kind *root
 }
 
 static void order(struct world *w, const char *name, uint16_t type, uint64_t number) {
-  assert_int_equal(
-      trp_system_send(w->system, world_find(w, name), type, &number, sizeof number), TRP_OK);
+  assert_int_equal(trp_system_send(w->system, world_find(w, name), type, &number, sizeof number),
+                   TRP_OK);
 }
 
 static void close_pair(struct world *w) {
@@ -92,6 +99,35 @@ static void a_monitor_hears_of_the_end_and_its_reason_once(void **state) {
   world_pass(&w, 5);
   close_pair(&w);
   assert_int_equal(world_count(&w, "<down"), 1);
+}
+
+static void end_slowly(struct trp_self *self, void *state, enum trp_end_reason reason) {
+  (void)self;
+  (void)reason;
+  struct world *w = ((struct state *)state)->w;
+  if (w->sched == TRP_SCHED_THREADS) world_pass(w, 30);
+  world_say(w, "<over>");
+}
+
+static void who_is_told_down_is_gone(void **state) {
+  static const struct trp_kind slow = {.name = "slow",
+                                       .state_bytes = sizeof(struct state),
+                                       .start = start,
+                                       .receive = obey,
+                                       .end = end_slowly};
+  struct world w;
+  world_open(&w, state);
+  world_add(&w, &(struct trp_spec){.name = "root", .kind = &world_idle_kind});
+  world_add(&w, &(struct trp_spec){.name = "target", .kind = &slow, .supervisor = "root"});
+  world_add(&w, &(struct trp_spec){.name = "observer", .kind = &observer, .supervisor = "root"});
+  world_start(&w);
+  w.ref[0] = world_find(&w, "target");
+  order(&w, "observer", MONITOR, 0);
+  world_await(&w, "<done OK>");
+  order(&w, "target", CRASH, 0);
+  world_await(&w, "<down target 1 PROTOCOL>");
+  assert_true(world_place(&w, "<over>") < world_place(&w, "<down target 1 PROTOCOL>"));
+  close_pair(&w);
 }
 
 static void a_monitor_of_the_dead_hears_at_once(void **state) {
@@ -199,6 +235,7 @@ static void a_name_that_nobody_bears_cannot_be_watched(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_monitor_hears_of_the_end_and_its_reason_once),
+    cmocka_unit_test(who_is_told_down_is_gone),
     cmocka_unit_test(a_monitor_of_the_dead_hears_at_once),
     cmocka_unit_test(every_monitor_hears),
     cmocka_unit_test(who_ends_all_monitors_in_the_first_down_hears_no_second),

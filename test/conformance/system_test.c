@@ -23,9 +23,9 @@ static int run(const struct suite *suite, const char *over, enum trp_sched_kind 
 }
 
 int main(void) {
-  static const struct suite *const suites[] = {
-      &suite_mail,  &suite_waiting,     &suite_asks,     &suite_timers, &suite_watches,
-      &suite_lives, &suite_supervision, &suite_stopping, &suite_account};
+  static const struct suite *const suites[] = {&suite_mail,        &suite_waiting,  &suite_asks,
+                                               &suite_timers,      &suite_watches,  &suite_lives,
+                                               &suite_supervision, &suite_stopping, &suite_account};
   static enum trp_sched_kind threads = TRP_SCHED_THREADS, sim = TRP_SCHED_SIM;
   int failed = 0;
   for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) {

@@ -50,6 +50,7 @@ static void a_dropped_stream_is_dialled_at_once_and_its_subscriptions_are_restor
   assert_in_range(world.spy.attempts[1], dropped, dropped + 5);
   uint64_t quotes = row("SOLUSDT.BINANCE")->quotes;
   assert_true(world_until_phase(TRP_FEED_LIVE, 1000));
+  world_run_ms(1000);
   assert_true(world_settles(2000));
   assert_true(row("SOLUSDT.BINANCE")->quotes > quotes);
   world_end();

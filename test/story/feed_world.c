@@ -14,7 +14,9 @@
 #include "actors/supervisor.h"
 #include "actors/symbol_table.h"
 #include "adapters/exchange_sessions.h"
+#include "runtime/log.h"
 #include "runtime/report.h"
+#include "runtime/system.h"
 
 enum { LEVELS_COMPARED = 200, STOP_MS = 2000, FLAKY_TIMERS = 64 };
 
@@ -166,6 +168,7 @@ static enum trp_err flaky_ready(struct trp_self *self, void *state) {
   while (world.flaky_net->ops->next(world.flaky_net, &event)) {
     if (event.kind != TRP_NET_ACCEPTED) continue;
     world.flaky.accepted++;
+    world.flaky.link = event.link;
     uint64_t ns = world.flaky.hang_up_ms * TRP_NS_PER_MS;
     if (ns != 0 && trp_timer_start(self, ns, 0, event.link, NULL) != TRP_OK) return TRP_LIMIT;
   }
@@ -180,8 +183,18 @@ static enum trp_err flaky_receive(struct trp_self *self, void *state, const stru
   return TRP_OK;
 }
 
-static const struct trp_kind flaky_kind = {
-    .name = "flaky", .start = flaky_start, .ready = flaky_ready, .receive = flaky_receive};
+static void flaky_end(struct trp_self *self, void *state, enum trp_end_reason reason) {
+  (void)self;
+  (void)state;
+  (void)reason;
+  world.flaky_net->ops->cancel(world.flaky_net, world.flaky.link);
+}
+
+static const struct trp_kind flaky_kind = {.name = "flaky",
+                                           .start = flaky_start,
+                                           .ready = flaky_ready,
+                                           .receive = flaky_receive,
+                                           .end = flaky_end};
 
 /* ---- the clerk ---- */
 
@@ -348,8 +361,8 @@ void world_begin(const struct world_options *o) {
                                        .sched = TRP_SCHED_SIM,
                                        .seed = o->seed,
                                        .allow_faults = true,
-                                       .log_fd = getenv("TRP_LOUD") != NULL ? 2 : -1,
-                                       .log_level = TRP_LOG_DEBUG};
+                                       .log_level = getenv("TRP_LOUD") != NULL ? TRP_LOG_DEBUG
+                                                                               : TRP_LOG_NONE};
   assert_int_equal(TRP_OK, trp_system_new(&world.system, &options));
   add_actors(o);
   trp_sim_add_source(world.system, trp_simhub_source(world.hub));
@@ -369,7 +382,9 @@ static void check_report(const struct trp_report *report) {
     }
   }
   assert_true(report->balanced);
-  for (int i = 0; i < TRP_RES_COUNT; i++) assert_int_equal(0, report->left_behind[i]);
+  for (int i = 0; i < TRP_RES_COUNT; i++) {
+    if (report->left_behind[i] != 0) fail_msg("%d left of kind %d", (int)report->left_behind[i], i);
+  }
   assert_int_equal(TRP_VERDICT_CLEAN, report->verdict);
   assert_true(report->elapsed_ns <= STOP_MS * TRP_NS_PER_MS);
 }
@@ -384,8 +399,17 @@ void world_end(void) {
   }
   if (world.broken != NULL) fail_msg("%s", world.broken);
   trp_system_destroy(&world.system);
+  world.system = NULL;
+  assert_int_equal(0, trp_simhub_connections(world.hub));
   trp_simhub_destroy(&world.hub);
   feed_keeper_fini(&world.keeper);
+}
+
+int world_tell_trace(void **state) {
+  (void)state;
+  bool told = world.system != NULL && getenv("TRP_LOUD") != NULL;
+  if (told) fputs(trp_log_trace(world.system->log, NULL), stderr);
+  return 0;
 }
 
 /* ---- driving and asking ---- */

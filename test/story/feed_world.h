@@ -56,6 +56,7 @@ struct world {
   struct { /* how the flaky server behaves */
     uint64_t hang_up_ms; /* after accepting; 0: never */
     uint64_t accepted;
+    uint64_t link; /* the last it accepted */
   } flaky;
 
   struct { /* between the feed and its net */
@@ -84,6 +85,9 @@ void world_begin(const struct world_options *options);
 
 /* Stops within 2 s; everybody must be clean, the ledger balanced, nothing left. */
 void world_end(void);
+
+/* A cmocka teardown: after a failure, and where TRP_LOUD is set, the log of the world that is left. */
+int world_tell_trace(void **state);
 
 void world_run_ms(uint64_t ms);
 uint64_t world_now_ms(void);

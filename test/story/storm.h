@@ -1,0 +1,70 @@
+/* storm.h - a seeded storm: a random graph of actors that send, ask, watch, crash, leave, hold and
+ * stop at random, in simulation; and what must hold after every step of it.
+ *
+ * Invariants: every ledger balances; no mail reaches another incarnation than it was addressed to,
+ * and each sender's keeps its order; an ask has one outcome, a monitor one DOWN, and neither is
+ * late; a life begins after the one before it is over, and ends once; the stop ends by its deadline
+ * and leaves nothing held. The first fault is kept in words. */
+#ifndef TRP_TEST_STORM_H
+#define TRP_TEST_STORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/troupe.h"
+
+enum { WORKERS_MAX = 10, LIVES_MAX = 4096, ASKS_MAX = 4096, MONITORS_MAX = 2048 };
+
+struct storm_life {
+  struct trp_ref ref;
+  bool over;
+  uint64_t over_ns;
+};
+
+struct storm_ask {
+  uint64_t correlation, deadline_ns;
+  struct trp_ref asker;
+  bool done;
+};
+
+struct storm_monitor {
+  uint64_t id, since_ns;
+  struct trp_ref watcher, target;
+  bool done;
+};
+
+struct storm_args {
+  struct storm *storm;
+  uint32_t slot;
+};
+
+struct storm {
+  uint64_t seed, hash, steps, longest_stall_ns, budget_ns;
+  struct trp_system *system;
+  uint32_t workers;
+  struct storm_args args[WORKERS_MAX];
+  struct trp_mailbox_options mailbox[WORKERS_MAX];
+  struct storm_life lives[LIVES_MAX];
+  struct storm_ask asks[ASKS_MAX];
+  struct storm_monitor monitors[MONITORS_MAX];
+  uint32_t life_count, ask_count, monitor_count, crash_count;
+  char fault[256];
+};
+
+extern const struct trp_kind storm_worker_kind;
+
+/* Notes what happens in the trace's hash. */
+void storm_note(struct storm *s, uint64_t what, uint64_t a, uint64_t b);
+__attribute__((format(printf, 2, 3))) void storm_fault(struct storm *s, const char *format, ...);
+struct storm_life *storm_life_of(struct storm *s, struct trp_ref ref);
+void storm_check(void *storm); /* for trp_sim_on_step */
+
+/* What comes in from outside, and what workers tell each other. */
+enum { STORM_WORK = TRP_USER_FIRST, STORM_QUESTION, STORM_TOKEN, STORM_ANSWER };
+struct storm_work {
+  uint64_t to, from, serial, hops;
+  uint64_t token;
+};
+
+#endif
