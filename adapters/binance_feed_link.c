@@ -7,6 +7,11 @@ enum { EVENTS_A_TURN = 256 }; /* then others of the actor's business have their 
 
 #define RESUME_NS (5 * TRP_NS_PER_MS)
 
+/* A server that takes its leave (RFC 6455, 7.4.1) is not there at once again; and where exchange and
+ * feed are of one system, the feed's own pill comes in this time. */
+#define GOING_AWAY 1001
+#define GOING_AWAY_NS (100 * TRP_NS_PER_MS)
+
 /* ---- ending ---- */
 
 static void forget_requests(struct trp_feed *f) {
@@ -151,9 +156,9 @@ static void on_frame(struct trp_feed *f, const struct trp_net_event *event) {
 static enum trp_err on_end(struct trp_feed *f, const struct trp_net_event *event) {
   char reason[128];
   snprintf(reason, sizeof reason, "%s", event->reason);
-  if (event->retry_after_s != 0) {
-    f->not_before_ns = trp_now_ns(f->self) + event->retry_after_s * TRP_NS_PER_S;
-  }
+  uint64_t wait_ns = event->retry_after_s * TRP_NS_PER_S;
+  if (event->proper && event->code == GOING_AWAY) wait_ns = GOING_AWAY_NS;
+  if (wait_ns != 0) f->not_before_ns = trp_now_ns(f->self) + wait_ns;
   return lost(f, reason, event->kind == TRP_NET_CLOSED ? TRP_CLOSED : event->err);
 }
 

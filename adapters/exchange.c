@@ -329,6 +329,9 @@ static void end(struct trp_self *self, void *state, enum trp_end_reason reason) 
   if (exchange->clients != NULL) {
     trp_exchange_cut_all(exchange);
   }
+  if (exchange->net != NULL) {
+    exchange->net->ops->cancel(exchange->net, 0); /* who was at the door, and was not let in yet */
+  }
   free(exchange->clients);
   trp_walk_destroy(&exchange->market.walk);
   trp_replay_close(&exchange->market.replay);

@@ -74,7 +74,8 @@ static bool refuses(const struct trp_exchange *exchange) {
 }
 
 static void accept_client(struct trp_exchange *exchange, const struct trp_net_event *event) {
-  struct trp_exchange_client *client = refuses(exchange) ? NULL : free_slot(exchange);
+  bool shut = refuses(exchange) || exchange->stopping;
+  struct trp_exchange_client *client = shut ? NULL : free_slot(exchange);
   if (client == NULL) {
     exchange->stats->refused++;
     exchange->net->ops->cancel(exchange->net, event->link);
@@ -95,8 +96,6 @@ static void accept_client(struct trp_exchange *exchange, const struct trp_net_ev
           event->link, event->path);
   if (err != TRP_OK) {
     limit(exchange, client, err == TRP_LIMIT ? "too many streams" : "unknown path");
-  } else if (exchange->stopping) {
-    close_client(exchange, client, 1001, "going away");
   }
 }
 

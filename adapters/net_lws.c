@@ -245,8 +245,26 @@ static bool net_next(struct trp_net *base, struct trp_net_event *out) {
 }
 
 /* One round of the loop closes the descriptor now, also where nobody runs the loop any more. */
+static void cancel_all(struct trp_net_lws *net) {
+  struct trp_net_event event;
+  for (uint32_t i = 0; i < net->options.links_max; i++) {
+    if (net->links[i] != NULL) {
+      trp_net_link_drop(net->links[i]);
+    }
+  }
+  trp_net_server_kill_strangers(net);
+  lws_service(net->context, -1);
+  while (trp_net_queue_next(&net->queue, &event)) {
+    continue;
+  }
+}
+
 static void net_cancel(struct trp_net *base, uint64_t id) {
   struct trp_net_lws *net = trp_net_lws_of(base);
+  if (id == 0) {
+    cancel_all(net);
+    return;
+  }
   trp_net_queue_forget(&net->queue, id);
   struct trp_net_link *link = trp_net_link_find(net, id);
   if (link != NULL) {
@@ -292,6 +310,7 @@ static void net_destroy(struct trp_net *base) {
   close_fd(net->timer_fd);
   close_fd(net->wake_fd);
   close_fd(net->epoll_fd);
+  free(net->accepted);
   free(net->links);
   free(net);
 }
@@ -422,7 +441,8 @@ enum trp_err trp_net_lws_new(struct trp_net **out, const struct trp_net_options 
     net->options.event_bytes_max = EVENT_BYTES_LEAST;
   }
   net->links = calloc(net->options.links_max, sizeof(struct trp_net_link *));
-  enum trp_err err = net->links == NULL ? TRP_NO_MEMORY : TRP_OK;
+  net->accepted = calloc(net->options.links_max + SLACK_FDS, sizeof(struct lws *));
+  enum trp_err err = net->links == NULL || net->accepted == NULL ? TRP_NO_MEMORY : TRP_OK;
   if (err == TRP_OK) {
     err = trp_net_queue_init(&net->queue, net->options.event_bytes_max, net->options.links_max);
   }

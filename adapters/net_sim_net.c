@@ -283,6 +283,9 @@ static void ws_close(struct trp_net *net, uint64_t link, uint16_t code, const ch
 }
 
 static void cancel(struct trp_net *net, uint64_t link) {
+  for (uint32_t slot = 0; link == 0 && slot < sim(net)->options.links_max; slot++) {
+    if (sim(net)->links[slot] != NULL) cancel(net, sim(net)->links[slot]->id);
+  }
   struct trp_simend *end = find(net, link);
   if (end == NULL) return;
   trp_simend_abandon(end);

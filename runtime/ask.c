@@ -85,7 +85,8 @@ struct trp_ref trp_ask_asker(struct trp_asks *asks, uint64_t token) {
   uint64_t ref = atomic_load_explicit(&ask->asker_ref, memory_order_acquire);
   uint64_t generation = token & ((UINT64_C(1) << 40) - 1);
   uint64_t state = atomic_load_explicit(&ask->state, memory_order_acquire);
-  return generation_of(state) == generation ? (struct trp_ref){ref} : TRP_NOBODY;
+  if (generation_of(state) != generation) return TRP_NOBODY;
+  return (struct trp_ref){ref};
 }
 
 bool trp_ask_waits(struct trp_asks *asks, uint64_t token) {
