@@ -88,7 +88,9 @@ static void on_event(struct trp_self *self, struct consumer *c, const struct trp
   struct trp_consumer_row *row;
   c->now.events++;
   switch (msg->type) {
-    case TRP_QUOTE: on_quote(self, c, trp_msg_quote(msg)); break;
+    case TRP_QUOTE:
+      on_quote(self, c, trp_msg_quote(msg));
+      break;
     case TRP_TRADE:
       row = row_of(c, trp_msg_trade(msg)->symbol);
       if (row != NULL) row->trades++;
@@ -104,8 +106,11 @@ static void on_event(struct trp_self *self, struct consumer *c, const struct trp
       c->now.gaps++;
       c->now.lost += trp_msg_event_gap(msg)->lost;
       break;
-    case TRP_FEED_STATE: c->now.feed_state = trp_msg_feed_state(msg)->state; break;
-    default: break;
+    case TRP_FEED_STATE:
+      c->now.feed_state = trp_msg_feed_state(msg)->state;
+      break;
+    default:
+      break;
   }
   if (c->options->on_event != NULL) c->options->on_event(c->options->on_event_arg, msg);
 }
@@ -113,7 +118,7 @@ static void on_event(struct trp_self *self, struct consumer *c, const struct trp
 /* ---- the kind ---- */
 
 static enum trp_err start(struct trp_self *self, void *state, const void *args) {
-  static const uint32_t wishes[] = {TRP_QUOTE,      TRP_TRADE,    TRP_FEED_STATE,
+  static const uint32_t wishes[] = {TRP_QUOTE,     TRP_TRADE,    TRP_FEED_STATE,
                                     TRP_EVENT_GAP, TRP_FEED_GAP, TRP_BOOK};
   struct consumer *c = state;
   c->options = args;
@@ -137,11 +142,18 @@ static enum trp_err start(struct trp_self *self, void *state, const void *args) 
 static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
   struct consumer *c = state;
   switch (msg->type) {
-    case TRP_TIMER: show(c); break;
+    case TRP_TIMER:
+      show(c);
+      break;
     case TRP_UP:
-    case TRP_DOWN: trp_subscriber_take(self, &c->subscriber, msg); break;
-    case TRP_ASK_FAILED: break;
-    default: on_event(self, c, msg); break;
+    case TRP_DOWN:
+      trp_subscriber_take(self, &c->subscriber, msg);
+      break;
+    case TRP_ASK_FAILED:
+      break;
+    default:
+      on_event(self, c, msg);
+      break;
   }
   return TRP_OK;
 }

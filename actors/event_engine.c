@@ -26,7 +26,7 @@ struct list {
 };
 
 struct engine {
-  struct list lists[TYPES + 1]; /* [0]: to everything; [TYPES]: types beyond the table */
+  struct list lists[TYPES + 1];  /* [0]: to everything; [TYPES]: types beyond the table */
   uint32_t symbol_offset[TYPES]; /* of the field `symbol` in the body, 0 where there is none */
   struct owner **owners;
   uint32_t owner_count, owner_room;
@@ -244,8 +244,12 @@ static enum trp_err receive(struct trp_self *self, void *state, const struct trp
       err = unsubscribe(self, e, msg->from, trp_msg_unsubscribe(msg));
       answer(self, msg->token, err, trp_err_text(err));
       break;
-    case TRP_DOWN: owner_died(self, e, (struct trp_ref){trp_msg_down(msg)->ref}); break;
-    case TRP_TIMER: tick(self, e); break;
+    case TRP_DOWN:
+      owner_died(self, e, (struct trp_ref){trp_msg_down(msg)->ref});
+      break;
+    case TRP_TIMER:
+      tick(self, e);
+      break;
     case TRP_OPERATOR:
       if (msg->token != 0 && strcmp(trp_msg_operator(msg)->text, "stats") == 0) {
         answer_stats(self, e, msg->token);
@@ -253,7 +257,9 @@ static enum trp_err receive(struct trp_self *self, void *state, const struct trp
       }
       publish(self, e, msg);
       break;
-    default: publish(self, e, msg); break;
+    default:
+      publish(self, e, msg);
+      break;
   }
   return TRP_OK;
 }

@@ -1,9 +1,9 @@
 /* event_engine.h - takes events from whoever sends them and gives them to whoever subscribed.
  *
  * Every message it gets that is not its own business is an event: it goes to the subscribers of its
- * type, of its symbol (the field of that name), and of everything, each subscriber once, in the order
- * in which they subscribed; since all events pass one mailbox, all subscribers see one order. A
- * subscription belongs to its subscriber and goes with it; it is an edge of the graph, so that
+ * type, of its symbol (the field of that name), and of everything, each subscriber once, in the
+ * order in which they subscribed; since all events pass one mailbox, all subscribers see one order.
+ * A subscription belongs to its subscriber and goes with it; it is an edge of the graph, so that
  * stopping follows it. A TICK comes from the engine's own clock.
  *
  * SUBSCRIBE, UNSUBSCRIBE: by send, or by ask (answer: RESULT). OPERATOR "stats", asked: RESULT.

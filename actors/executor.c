@@ -1,5 +1,5 @@
-/* The actor's half: it admits jobs, answers for them, keeps their deadlines by one timer, and sees to
- * it that there are threads. What blocks is in executor_pool.c, where the threads are.
+/* The actor's half: it admits jobs, answers for them, keeps their deadlines by one timer, and sees
+ * to it that there are threads. What blocks is in executor_pool.c, where the threads are.
  *
  * One end() blocks, for a bounded time: threads belong to the incarnation, and after a crash a job
  * that is running gets the grace to come back with. At a stop this has been waited for before, in
@@ -17,13 +17,14 @@
 enum { THREADS_MAX = 64, QUEUE_LIMIT = 4096, STACK_BYTES = 1536 };
 
 #define STACK_WAIT_NS (20 * TRP_NS_PER_MS)
-#define CUT_GRACE_NS (100 * TRP_NS_PER_MS) /* what is left between a stop's two deadlines, at least */
-#define RETRY_NS TRP_NS_PER_S              /* when a thread was refused */
+#define CUT_GRACE_NS                                                                               \
+  (100 * TRP_NS_PER_MS)       /* what is left between a stop's two deadlines, at least */
+#define RETRY_NS TRP_NS_PER_S /* when a thread was refused */
 
 enum stage {
-  OPEN,     /* also while draining */
-  CLOSING,  /* a stop's half time is over: nothing is begun any more */
-  GIVEN_UP  /* what still runs is abandoned */
+  OPEN,    /* also while draining */
+  CLOSING, /* a stop's half time is over: nothing is begun any more */
+  GIVEN_UP /* what still runs is abandoned */
 };
 
 struct executor {
@@ -45,12 +46,24 @@ struct executor {
 
 static void count(struct executor *e, enum trp_err status) {
   switch (status) {
-    case TRP_OK: e->counts.done++; break;
-    case TRP_FULL: e->counts.full++; break;
-    case TRP_TIMEOUT: e->counts.late++; break;
-    case TRP_CANCELLED: e->counts.cancelled++; break;
-    case TRP_STOPPED: e->counts.stopped++; break;
-    default: e->counts.failed++; break;
+    case TRP_OK:
+      e->counts.done++;
+      break;
+    case TRP_FULL:
+      e->counts.full++;
+      break;
+    case TRP_TIMEOUT:
+      e->counts.late++;
+      break;
+    case TRP_CANCELLED:
+      e->counts.cancelled++;
+      break;
+    case TRP_STOPPED:
+      e->counts.stopped++;
+      break;
+    default:
+      e->counts.failed++;
+      break;
   }
 }
 
@@ -75,8 +88,7 @@ static void conclude(struct trp_self *self, struct executor *e, struct trp_execu
   trp_executor_job_free(job);
 }
 
-static void conclude_all(struct trp_self *self, struct executor *e,
-                         struct trp_executor_job *job) {
+static void conclude_all(struct trp_self *self, struct executor *e, struct trp_executor_job *job) {
   while (job != NULL) {
     struct trp_executor_job *next = job->next;
     conclude(self, e, job);
@@ -268,21 +280,25 @@ static enum trp_err start(struct trp_self *self, void *state, const void *args) 
   if (o->queue_max > QUEUE_LIMIT) return TRP_INVALID;
   e->threaded = trp_self_system(self)->options.sched == TRP_SCHED_THREADS;
   e->stage_due_ns = e->last_ns = e->timer_due_ns = TRP_FOREVER;
-  enum trp_err err =
-      trp_executor_pool_new(&e->pool, self, e->threaded ? o->threads : 0,
-                            e->threaded ? o->replacements_max : 0, o->queue_max);
+  enum trp_err err = trp_executor_pool_new(&e->pool, self, e->threaded ? o->threads : 0,
+                                           e->threaded ? o->replacements_max : 0, o->queue_max);
   return err != TRP_OK ? err : trp_executor_pool_man(e->pool, self);
 }
 
 static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
   struct executor *e = state;
   switch (msg->type) {
-    case TRP_EXECUTOR_SUBMIT: return submit(self, e, msg);
-    case TRP_OPERATOR: obey(self, e, msg); return TRP_OK;
+    case TRP_EXECUTOR_SUBMIT:
+      return submit(self, e, msg);
+    case TRP_OPERATOR:
+      obey(self, e, msg);
+      return TRP_OK;
     case TRP_TIMER:
       e->timer_due_ns = TRP_FOREVER;
       return settle(self, e);
-    default: answer(self, msg->token, TRP_UNKNOWN_TYPE); return TRP_OK;
+    default:
+      answer(self, msg->token, TRP_UNKNOWN_TYPE);
+      return TRP_OK;
   }
 }
 
@@ -308,8 +324,10 @@ static void stop(struct trp_self *self, void *state) {
 static void end(struct trp_self *self, void *state, enum trp_end_reason reason) {
   struct executor *e = state;
   if (e->pool != NULL) {
-    uint64_t grace = reason == TRP_END_CRASHED ? grace_ns(e) : CUT_GRACE_NS;
-    conclude_all(self, e, trp_executor_pool_close(e->pool, grace));
+    bool crashed = reason == TRP_END_CRASHED;
+    conclude_all(self, e,
+                 trp_executor_pool_close(e->pool, crashed ? TRP_DEAD : TRP_STOPPED,
+                                         crashed ? grace_ns(e) : CUT_GRACE_NS));
     leave_behind(self, e, "executor.abandoned", TRP_FOREVER);
     trp_executor_pool_destroy(&e->pool, self);
   }

@@ -9,12 +9,12 @@
  * A job lives as long as somebody waits for it. Once nobody does (its deadline, trp_ask_cancel, the
  * submitter's death), it is not begun any more, and if it runs, trp_job_cancelled says so. A thread
  * cannot be killed: a job that runs on beyond its deadline and the grace is named in the log with
- * its thread's stack, the thread is left behind and another takes its place, up to replacements_max;
- * if the job comes back, its thread is joined after all.
+ * its thread's stack, the thread is left behind and another takes its place, up to
+ * replacements_max; if the job comes back, its thread is joined after all.
  *
  * A stop drains: jobs run for half of the time there is. Then those that wait are answered STOPPED
- * and those that run see trp_job_cancelled; what has not come back after seven eighths is abandoned:
- * named in the log, and its thread stands in the account as left behind.
+ * and those that run see trp_job_cancelled; what has not come back after seven eighths is
+ * abandoned: named in the log, and its thread stands in the account as left behind.
  *
  * Who owns what: the arg is the executor's once submit has said OK; release gets it exactly once,
  * after run has returned or when it is certain that it will never be called, and before the answer.
@@ -34,10 +34,10 @@
 
 /* The args of the kind; NULL: all defaults, which stand beside the fields and mean zero. */
 struct trp_executor_options {
-  uint32_t threads;          /* 2; up to 64 */
-  uint32_t queue_max;        /* jobs that may wait: 64; up to 4,096 */
-  uint32_t job_limit_ms;     /* any job's deadline, from its arrival: 60,000 */
-  uint32_t grace_ms;         /* a job may overrun its deadline before its thread is replaced: 1,000 */
+  uint32_t threads;      /* 2; up to 64 */
+  uint32_t queue_max;    /* jobs that may wait: 64; up to 4,096 */
+  uint32_t job_limit_ms; /* any job's deadline, from its arrival: 60,000 */
+  uint32_t grace_ms;     /* a job may overrun its deadline before its thread is replaced: 1,000 */
   uint32_t replacements_max; /* threads left behind and replaced at a time: as many as threads */
 };
 

@@ -85,8 +85,8 @@ enum trp_err trp_executor_submit(struct trp_self *self, struct trp_ref executor,
   sent->executor = executor;
   sent->deadline_ns = timeout_ns > TRP_FOREVER - now ? TRP_FOREVER : now + timeout_ns;
   uint64_t ticket = list(sent); /* from the mail on it may be gone at any time */
-  enum trp_err err = trp_ask(self, executor, TRP_EXECUTOR_SUBMIT, &ticket, sizeof ticket,
-                             timeout_ns, correlation);
+  enum trp_err err =
+      trp_ask(self, executor, TRP_EXECUTOR_SUBMIT, &ticket, sizeof ticket, timeout_ns, correlation);
   settle(ticket, err == TRP_OK);
   return err;
 }

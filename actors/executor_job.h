@@ -25,10 +25,10 @@ struct trp_executor_job {
   bool posted, orphaned;
   /* once claimed: */
   uint64_t token, deadline_ns;
-  enum trp_err status;   /* how it ended */
-  bool cancelled;        /* it had better end */
-  bool answered;         /* no answer is due any more */
-  uint16_t answer_type;  /* of its own; TRP_NONE: none */
+  enum trp_err status;  /* how it ended */
+  bool cancelled;       /* it had better end */
+  bool answered;        /* no answer is due any more */
+  uint16_t answer_type; /* of its own; TRP_NONE: none */
   size_t answer_bytes;
   void *answer;
 };

@@ -241,8 +241,7 @@ static bool hire(struct trp_executor_pool *pool, struct worker *w) {
   w->job = NULL;
   w->left = w->ended = false;
   w->tid = 0;
-  snprintf(w->name, sizeof w->name, "%.30s-%llu", pool->owner,
-           (unsigned long long)++pool->hired);
+  snprintf(w->name, sizeof w->name, "%.30s-%llu", pool->owner, (unsigned long long)++pool->hired);
   pthread_mutex_lock(&pool->lock);
   pool->holders++;
   pthread_mutex_unlock(&pool->lock);
@@ -395,23 +394,24 @@ static void wait_for_threads(struct trp_executor_pool *pool, bool busy, uint64_t
 }
 
 struct trp_executor_job *trp_executor_pool_close(struct trp_executor_pool *pool,
-                                                 uint64_t grace_ns) {
+                                                 enum trp_err status, uint64_t grace_ns) {
   struct jobs over = {.last = &over.first};
   pthread_mutex_lock(&pool->lock);
   pool->closed = true;
   while (pool->done.first != NULL) append(&over, take_at(&pool->done, &pool->done.first));
   while (pool->queue.first != NULL) {
     struct trp_executor_job *job = take_at(&pool->queue, &pool->queue.first);
-    job->status = TRP_STOPPED;
+    job->status = status;
     append(&over, job);
   }
   pool->queued = 0;
   for (uint32_t i = 0; i < pool->worker_count; i++) {
     struct worker *w = &pool->workers[i];
     if (w->job == NULL) continue;
-    w->job->cancelled = w->job->answered = true;
+    w->job->cancelled = true;
+    w->job->answered = w->hired;
     if (w->hired) continue;
-    w->job->status = TRP_PANIC; /* one that was run here, in a turn that it did not survive */
+    w->job->status = status; /* one that was run here, in a turn that it did not survive */
     append(&over, w->job);
     w->job = NULL;
   }

@@ -7,8 +7,8 @@
  * Jobs belong to the pool from put until they come back by one of the functions that return a list
  * (linked by next, in order); a job of a thread that outlives the pool is freed by that thread.
  *
- * Synchronisation: everything under the pool's mutex, held for short steps only; the threads tell the
- * actor with trp_notify. Thread: the executor's turns, for all functions here. */
+ * Synchronisation: everything under the pool's mutex, held for short steps only; the threads tell
+ * the actor with trp_notify. Thread: the executor's turns, for all functions here. */
 #ifndef TRP_ACTORS_EXECUTOR_POOL_H
 #define TRP_ACTORS_EXECUTOR_POOL_H
 
@@ -61,17 +61,18 @@ bool trp_executor_pool_leave_behind(struct trp_executor_pool *pool, uint64_t unt
 
 struct trp_executor_figures {
   uint32_t queued, running, left, done; /* left: threads given up that have not ended */
-  uint64_t due_ns;  /* the earliest deadline of what is not answered, TRP_FOREVER where there is none */
+  uint64_t
+      due_ns; /* the earliest deadline of what is not answered, TRP_FOREVER where there is none */
   uint64_t late_ns; /* the same of what is answered and runs on */
 };
 
 void trp_executor_pool_figures(struct trp_executor_pool *pool, struct trp_executor_figures *out);
 
-/* The end: no job is begun any more. Those that have ended or never will begin come back; threads
- * get `grace_ns` to come back with theirs. Whom trp_executor_pool_leave_behind then finds is still
- * out. */
+/* The end: no job is begun any more. Those that have ended come back, and those that never will be
+ * begun, with `status`; threads get `grace_ns` to end with theirs. Whom
+ * trp_executor_pool_leave_behind then finds is still out. */
 struct trp_executor_job *trp_executor_pool_close(struct trp_executor_pool *pool,
-                                                 uint64_t grace_ns);
+                                                 enum trp_err status, uint64_t grace_ns);
 
 /* Joins who has ended, lets go of the others, and nulls *pool. Only after close. */
 void trp_executor_pool_destroy(struct trp_executor_pool **pool, struct trp_self *self);

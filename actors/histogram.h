@@ -1,5 +1,5 @@
-/* histogram.h - counts of durations in log-linear buckets: 16 to each doubling, so a quantile is off
- * by at most 6 %, from 1 ns to 2^40 ns (18 minutes; beyond counts as that). Fixed size, no
+/* histogram.h - counts of durations in log-linear buckets: 16 to each doubling, so a quantile is
+ * off by at most 6 %, from 1 ns to 2^40 ns (18 minutes; beyond counts as that). Fixed size, no
  * allocation; a plain value that may be copied and cleared. Thread: the owner's. */
 #ifndef TRP_ACTORS_HISTOGRAM_H
 #define TRP_ACTORS_HISTOGRAM_H

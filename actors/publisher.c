@@ -44,8 +44,7 @@ void trp_publish(struct trp_self *self, struct trp_publisher *p, uint16_t type, 
   if (err != TRP_OK) lose(p, err);
 }
 
-bool trp_publisher_take(struct trp_self *self, struct trp_publisher *p,
-                        const struct trp_msg *msg) {
+bool trp_publisher_take(struct trp_self *self, struct trp_publisher *p, const struct trp_msg *msg) {
   const struct trp_up *up = trp_msg_up(msg);
   const struct trp_down *down = trp_msg_down(msg);
   if (up != NULL && up->monitor == p->watch) {

@@ -3,8 +3,9 @@
  *
  * Embed one in the actor's state, start it, hand it every UP and DOWN. While the engine is down, or
  * refuses, events are lost and counted; when it is back an EVENT_GAP with the count goes before the
- * next event, to all subscribers and into the journal. What a dead engine had accepted and not given
- * on is counted in its own ledger and THREAD_CRASHED; so each death is a gap, even of 0 here. Thread: the owner's turns. */
+ * next event, to all subscribers and into the journal. What a dead engine had accepted and not
+ * given on is counted in its own ledger and THREAD_CRASHED; so each death is a gap, even of 0 here.
+ * Thread: the owner's turns. */
 #ifndef TRP_ACTORS_PUBLISHER_H
 #define TRP_ACTORS_PUBLISHER_H
 
@@ -14,9 +15,9 @@ struct trp_publisher {
   uint64_t watch;
   struct trp_ref engine; /* TRP_NOBODY while it is down */
   uint64_t published;
-  uint64_t lost;         /* since the last gap was told */
-  enum trp_err why;      /* of the first loss */
-  bool died;             /* the engine has, since the last gap was told */
+  uint64_t lost;    /* since the last gap was told */
+  enum trp_err why; /* of the first loss */
+  bool died;        /* the engine has, since the last gap was told */
 };
 
 /* Follows the engine of that name. Errors: NO_ACTOR, NO_MEMORY. */

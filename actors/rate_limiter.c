@@ -180,10 +180,16 @@ static enum trp_err start(struct trp_self *self, void *state, const void *args) 
 static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
   struct limiter *l = state;
   switch (msg->type) {
-    case TRP_RATE_TAKE: return take(self, l, msg);
-    case TRP_TIMER: return serve(self, l);
-    case TRP_OPERATOR: obey(self, l, msg); return TRP_OK;
-    default: answer(self, msg->token, TRP_UNKNOWN_TYPE); return TRP_OK;
+    case TRP_RATE_TAKE:
+      return take(self, l, msg);
+    case TRP_TIMER:
+      return serve(self, l);
+    case TRP_OPERATOR:
+      obey(self, l, msg);
+      return TRP_OK;
+    default:
+      answer(self, msg->token, TRP_UNKNOWN_TYPE);
+      return TRP_OK;
   }
 }
 

@@ -21,8 +21,8 @@ enum trp_err trp_subscriber_add(struct trp_self *self, struct trp_subscriber *s,
   return trp_ref_is_nobody(s->engine) ? TRP_OK : send_wish(self, s, s->wish_count - 1);
 }
 
-enum trp_err trp_subscriber_remove(struct trp_self *self, struct trp_subscriber *s,
-                                   uint32_t event, uint32_t symbol) {
+enum trp_err trp_subscriber_remove(struct trp_self *self, struct trp_subscriber *s, uint32_t event,
+                                   uint32_t symbol) {
   for (uint32_t i = 0; i < s->wish_count; i++) {
     if (s->wishes[i].event != event || s->wishes[i].symbol != symbol) continue;
     struct trp_unsubscribe back = {.event = event, .symbol = symbol};

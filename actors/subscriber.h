@@ -1,7 +1,7 @@
 /* subscriber.h - an actor's side of its subscriptions: kept wished for, over the engine's deaths.
  *
- * Embed one in the actor's state, start it, hand it every UP and DOWN, and add what you want to hear.
- * When the engine comes back, all wishes are sent again, and the journal says RESTORED.
+ * Embed one in the actor's state, start it, hand it every UP and DOWN, and add what you want to
+ * hear. When the engine comes back, all wishes are sent again, and the journal says RESTORED.
  * Thread: the owner's turns. */
 #ifndef TRP_ACTORS_SUBSCRIBER_H
 #define TRP_ACTORS_SUBSCRIBER_H
@@ -28,8 +28,8 @@ TRP_MUST_USE enum trp_err trp_subscriber_add(struct trp_self *self, struct trp_s
                                              uint32_t event, uint32_t symbol);
 
 /* Takes one back. Errors: NO_ACTOR (no such wish). */
-enum trp_err trp_subscriber_remove(struct trp_self *self, struct trp_subscriber *s,
-                                   uint32_t event, uint32_t symbol);
+enum trp_err trp_subscriber_remove(struct trp_self *self, struct trp_subscriber *s, uint32_t event,
+                                   uint32_t symbol);
 
 /* True where the message was the UP or DOWN of the engine. */
 bool trp_subscriber_take(struct trp_self *self, struct trp_subscriber *s,

@@ -32,7 +32,8 @@ static bool too_many_crashes(struct trp_supervised *child, uint64_t now) {
 }
 
 /* The first restart after a stable stretch is at once; then min, 2 min, 4 min ... up to max, and of
- * that a random half is taken off, so that children that died together do not come back together. */
+ * that a random half is taken off, so that children that died together do not come back together.
+ */
 static uint64_t backoff_ns(struct trp_self *self, const struct trp_supervised *child) {
   const struct trp_restart_policy *policy = &child->policy;
   if (child->in_a_row <= 1) return 0;
@@ -53,7 +54,8 @@ static void note_end(struct trp_self *self, struct trp_supervised *child, uint64
   trp_supervised_disarm(self, child);
 }
 
-/* It ended although it is wanted: it comes back, after its backoff, and with whom it takes along. */
+/* It ended although it is wanted: it comes back, after its backoff, and with whom it takes along.
+ */
 static enum trp_err fail(struct trp_self *self, struct supervisor *s,
                          struct trp_supervised *child) {
   child->in_a_row++;
@@ -63,8 +65,8 @@ static enum trp_err fail(struct trp_self *self, struct supervisor *s,
           STRATEGIES[s->group.strategy]);
   trp_group_doom_siblings(&s->group, child);
   if (wait > 0) {
-    enum trp_err err = trp_timer_start(self, wait, 0, (uint64_t)(child - s->group.children),
-                                       &child->timer);
+    enum trp_err err =
+        trp_timer_start(self, wait, 0, (uint64_t)(child - s->group.children), &child->timer);
     if (err != TRP_OK) return err;
     child->backoff = true;
   }
@@ -128,9 +130,8 @@ static enum trp_err on_started(struct trp_self *self, struct supervisor *s,
   child->started_ns = trp_now_ns(self);
   trp_supervised_disarm(self, child);
   if (started->incarnation > 1) {
-    struct trp_actor_restarted event = {.ref = started->ref,
-                                        .incarnation = started->incarnation,
-                                        .restarts = started->restarts};
+    struct trp_actor_restarted event = {
+        .ref = started->ref, .incarnation = started->incarnation, .restarts = started->restarts};
     memcpy(event.name, started->name, sizeof event.name);
     trp_supervisor_news_tell(self, &s->news, TRP_ACTOR_RESTARTED, &event, sizeof event);
   }
@@ -211,23 +212,31 @@ static enum trp_err on_timer(struct trp_self *self, struct supervisor *s, uint64
   return trp_group_settle(self, &s->group, child);
 }
 
-static enum trp_err handle(struct trp_self *self, struct supervisor *s,
-                           const struct trp_msg *msg) {
+static enum trp_err handle(struct trp_self *self, struct supervisor *s, const struct trp_msg *msg) {
   switch (msg->type) {
-    case TRP_THREAD_CRASHED: return on_crash(self, s, msg);
-    case TRP_CHILD_ENDED: return on_ended(self, s, msg);
-    case TRP_CHILD_STARTED: return on_started(self, s, msg);
-    case TRP_TIMER: return on_timer(self, s, ((const struct trp_timer *)msg->body)->tag);
+    case TRP_THREAD_CRASHED:
+      return on_crash(self, s, msg);
+    case TRP_CHILD_ENDED:
+      return on_ended(self, s, msg);
+    case TRP_CHILD_STARTED:
+      return on_started(self, s, msg);
+    case TRP_TIMER:
+      return on_timer(self, s, ((const struct trp_timer *)msg->body)->tag);
     case TRP_UP:
       trp_supervisor_news_engine(self, &s->news, (struct trp_ref){trp_msg_up(msg)->ref});
       return TRP_OK;
-    case TRP_DOWN: trp_supervisor_news_engine(self, &s->news, TRP_NOBODY); return TRP_OK;
-    case TRP_CHILD_COMMAND: return on_command(self, s, msg);
-    default: return TRP_OK; /* not for a supervisor */
+    case TRP_DOWN:
+      trp_supervisor_news_engine(self, &s->news, TRP_NOBODY);
+      return TRP_OK;
+    case TRP_CHILD_COMMAND:
+      return on_command(self, s, msg);
+    default:
+      return TRP_OK; /* not for a supervisor */
   }
 }
 
-/* Stopped alone it may end when its children have, or when all stop: then they end by themselves. */
+/* Stopped alone it may end when its children have, or when all stop: then they end by themselves.
+ */
 static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
   struct supervisor *s = state;
   if (s->holding && all_stop(self)) s->group.closing = false;

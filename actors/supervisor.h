@@ -2,12 +2,12 @@
  * escalation.
  *
  * The children are the actors whose spec names this one as supervisor; each brings its own policy.
- * Who failed and is restarted takes its siblings along as the strategy says: those are stopped, last
- * added first, one after the other, each within its budget; then all come back in the order of
+ * Who failed and is restarted takes its siblings along as the strategy says: those are stopped,
+ * last added first, one after the other, each within its budget; then all come back in the order of
  * adding, each when the one before runs. A crash meanwhile counts and begins that anew. A first
  * restart is at once; those that follow wait, doubling, with jitter, up to a cap; a stable stretch
- * forgives. Down for good: a temporary child that was stopped or ended, a transient one that ended by
- * itself, and whom an operator stopped; no restart of the siblings brings them back.
+ * forgives. Down for good: a temporary child that was stopped or ended, a transient one that ended
+ * by itself, and whom an operator stopped; no restart of the siblings brings them back.
  *
  * Only a child's own crashes count, not that it was stopped for a sibling. More than the intensity
  * allows in the window, or a child that neither stops nor starts in its time (its turn does not

@@ -148,24 +148,28 @@ static enum trp_err wait_for(struct trp_self *self, struct trp_group *g, struct 
   return TRP_OK;
 }
 
-static enum trp_err bring_down(struct trp_self *self, struct trp_group *g,
-                               struct trp_supervised *c, enum progress *progress) {
+static enum trp_err bring_down(struct trp_self *self, struct trp_group *g, struct trp_supervised *c,
+                               enum progress *progress) {
   struct trp_child now;
   look(self, c, &now);
   *progress = DONE;
   switch (now.state) {
-    case TRP_ACTOR_NEW: return TRP_OK; /* still doomed: it may be started by the system meanwhile */
+    case TRP_ACTOR_NEW:
+      return TRP_OK; /* still doomed: it may be started by the system meanwhile */
     case TRP_ACTOR_DOWN:
       if (c->heard != now.ref.bits) break;
       c->doom = TRP_DOOM_NONE;
       return TRP_OK;
-    case TRP_ACTOR_GONE: c->doom = TRP_DOOM_NONE; return TRP_OK;
+    case TRP_ACTOR_GONE:
+      c->doom = TRP_DOOM_NONE;
+      return TRP_OK;
     case TRP_ACTOR_RUNNING:
       if (now.due_ns != 0) break;
       (void)!trp_child_stop(self, now.ref); /* where it has just ended, that is told in a moment */
       look(self, c, &now);
       break;
-    default: break; /* it starts, and is stopped then; or it ends already */
+    default:
+      break; /* it starts, and is stopped then; or it ends already */
   }
   return wait_for(self, g, c, &now, progress);
 }

@@ -28,18 +28,18 @@ struct trp_supervised {
   struct trp_ref ref; /* as last looked at */
   const char *name;
   struct trp_restart_policy policy;
-  uint64_t *crashes_ns;  /* a ring of the last intensity + 1 crashes; NULL: no limit */
+  uint64_t *crashes_ns; /* a ring of the last intensity + 1 crashes; NULL: no limit */
   uint64_t crash_count;
-  uint32_t in_a_row;     /* failures since it was last stable: the exponent of the backoff */
-  uint64_t started_ns;   /* 0: not up */
-  uint64_t heard;        /* the reference whose end was told */
-  uint64_t timer;        /* the end of a backoff, or of the patience with a stop or a start; 0: none */
-  bool backoff;          /* which of both */
+  uint32_t in_a_row;   /* failures since it was last stable: the exponent of the backoff */
+  uint64_t started_ns; /* 0: not up */
+  uint64_t heard;      /* the reference whose end was told */
+  uint64_t timer; /* the end of a backoff, or of the patience with a stop or a start; 0: none */
+  bool backoff;   /* which of both */
   bool wanted;
-  bool inherited;        /* was down before this supervisor began: its end is not counted */
+  bool inherited; /* was down before this supervisor began: its end is not counted */
   enum trp_child_doom doom;
   enum trp_child_order order;
-  uint64_t token;        /* of the CHILD_COMMAND to answer; 0: nobody waits */
+  uint64_t token; /* of the CHILD_COMMAND to answer; 0: nobody waits */
 };
 
 struct trp_group {
@@ -78,7 +78,7 @@ TRP_MUST_USE enum trp_err trp_group_settle(struct trp_self *self, struct trp_gro
 void trp_supervised_disarm(struct trp_self *self, struct trp_supervised *child);
 
 /* Answers the order that is being carried out, if any, and ends it. */
-void trp_supervised_answer(struct trp_self *self, struct trp_supervised *child,
-                           enum trp_err status, const char *text);
+void trp_supervised_answer(struct trp_self *self, struct trp_supervised *child, enum trp_err status,
+                           const char *text);
 
 #endif

@@ -9,8 +9,7 @@ static void forget_oldest(struct trp_supervisor_news *news) {
   memmove(&news->items[0], &news->items[1], news->count * sizeof news->items[0]);
 }
 
-static void keep(struct trp_supervisor_news *news, uint16_t type, const void *body,
-                 size_t bytes) {
+static void keep(struct trp_supervisor_news *news, uint16_t type, const void *body, size_t bytes) {
   if (news->count == TRP_SUPERVISOR_NEWS_MAX) {
     forget_oldest(news);
     news->lost++;

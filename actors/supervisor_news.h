@@ -1,8 +1,8 @@
 /* supervisor_news.h - what a supervisor hears of its children, handed on to the event engine.
  *
  * What the engine cannot take yet (it is down, or its mailbox is full) is kept, oldest first and
- * bounded, and handed over when it comes up: subscribers hear of the engine's own death too. Belongs
- * to the supervisor's incarnation. Thread: owner. */
+ * bounded, and handed over when it comes up: subscribers hear of the engine's own death too.
+ * Belongs to the supervisor's incarnation. Thread: owner. */
 #ifndef TRP_ACTORS_SUPERVISOR_NEWS_H
 #define TRP_ACTORS_SUPERVISOR_NEWS_H
 

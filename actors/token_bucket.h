@@ -1,9 +1,9 @@
 /* token_bucket.h - how much may be spent, by integer arithmetic that loses nothing.
  *
  * `rate` tokens flow in over each period, up to `burst`. The level is kept in tokens times
- * nanoseconds of the period, of which each nanosecond brings exactly `rate`: so there is no rounding
- * to add up, however often and at whatever times it is looked at. Over any stretch of time t no more
- * than burst + rate * t / period is spent.
+ * nanoseconds of the period, of which each nanosecond brings exactly `rate`: so there is no
+ * rounding to add up, however often and at whatever times it is looked at. Over any stretch of time
+ * t no more than burst + rate * t / period is spent.
  *
  * Pure: the time is told. Embedded by its owner. Thread: owner. */
 #ifndef TRP_ACTORS_TOKEN_BUCKET_H

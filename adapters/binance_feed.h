@@ -2,11 +2,12 @@
  * net, a backoff and the event engine.
  *
  * Publishes QUOTE, TRADE, BOOK, FEED_GAP and FEED_STATE (at each change; also journalled). Takes
- * FEED_COMMAND (connect, disconnect, subscribe, unsubscribe, refresh; answer: RESULT) and FEED_QUERY
- * (answer: FEED_STATE). disconnect is idempotent and bounded in any state: it ends resolving,
- * connecting, a backoff or an HTTP request at once, closes an open stream by a close frame within
- * close_ms, and clears subscriptions; connect begins anew with the configured symbols. refresh
- * tells whole books again, for who came late or heard of an EVENT_GAP: subscribe first, then ask.
+ * FEED_COMMAND (connect, disconnect, subscribe, unsubscribe, refresh; answer: RESULT) and
+ * FEED_QUERY (answer: FEED_STATE). disconnect is idempotent and bounded in any state: it ends
+ * resolving, connecting, a backoff or an HTTP request at once, closes an open stream by a close
+ * frame within close_ms, and clears subscriptions; connect begins anew with the configured symbols.
+ * refresh tells whole books again, for who came late or heard of an EVENT_GAP: subscribe first,
+ * then ask.
  *
  * While the event engine has no room, events wait here and in the socket; none is lost.
  *
@@ -18,7 +19,7 @@
 #include "adapters/binance.h"
 #include "adapters/net.h"
 
-/* The args of the kind; borrowed for the system's life. Zero fields mean the default beside them. */
+/* The args of the kind; borrowed for the system's life. Zero fields mean the default beside. */
 struct trp_binance_feed_options {
   struct trp_net *net;
   const char *ws_base;         /* "wss://stream.binance.com:9443" */

@@ -7,8 +7,8 @@ enum { EVENTS_A_TURN = 256 }; /* then others of the actor's business have their 
 
 #define RESUME_NS (5 * TRP_NS_PER_MS)
 
-/* A server that takes its leave (RFC 6455, 7.4.1) is not there at once again; and where exchange and
- * feed are of one system, the feed's own pill comes in this time. */
+/* A server that takes its leave (RFC 6455, 7.4.1) is not there at once again; and where exchange
+ * and feed are of one system, the feed's own pill comes in this time. */
 #define GOING_AWAY 1001
 #define GOING_AWAY_NS (100 * TRP_NS_PER_MS)
 

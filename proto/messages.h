@@ -50,11 +50,19 @@ enum trp_type {
 #define F64(field) double field;
 #define TEXT(field, size) char field[size];
 #ifdef __cplusplus
-#define LEVELS(field) uint32_t field##_count; uint32_t field##_pad; struct trp_level field[1];
+#define LEVELS(field)                                                                              \
+  uint32_t field##_count;                                                                          \
+  uint32_t field##_pad;                                                                            \
+  struct trp_level field[1];
 #else
-#define LEVELS(field) uint32_t field##_count; uint32_t field##_pad; struct trp_level field[];
+#define LEVELS(field)                                                                              \
+  uint32_t field##_count;                                                                          \
+  uint32_t field##_pad;                                                                            \
+  struct trp_level field[];
 #endif
-#define END(NAME, name) };
+#define END(NAME, name)                                                                            \
+  }                                                                                                \
+  ;
 #include "proto/messages.def"
 #include "proto/undef.h"
 

@@ -61,14 +61,16 @@ void trp_actor_fini(struct trp_actor *a) {
 }
 
 const char *trp_actor_state_text(enum trp_actor_state state) {
-  static const char *const texts[] = {"new", "starting", "running", "draining",
-                                      "down", "stuck",   "gone"};
+  static const char *const texts[] = {"new",  "starting", "running", "draining",
+                                      "down", "stuck",    "gone"};
   return (size_t)state < sizeof texts / sizeof *texts ? texts[state] : "?";
 }
 
 /* ---- a turn's view ---- */
 
-struct trp_system *trp_self_system(struct trp_self *self) { return self->actor->system; }
+struct trp_system *trp_self_system(struct trp_self *self) {
+  return self->actor->system;
+}
 const char *trp_self_name(struct trp_self *self) { return self->actor->name; }
 uint64_t trp_self_incarnation(struct trp_self *self) { return self->incarnation; }
 
@@ -180,8 +182,8 @@ void trp_account(struct trp_self *self, enum trp_resource what, int64_t delta) {
   trp_held(self->actor, what, delta);
 }
 
-void trp_log(struct trp_self *self, enum trp_log_level level, const char *event,
-             const char *format, ...) {
+void trp_log(struct trp_self *self, enum trp_log_level level, const char *event, const char *format,
+             ...) {
   va_list args;
   va_start(args, format);
   trp_log_write(self->actor->system->log, self->actor->name, level, event, format, args);
@@ -195,19 +197,19 @@ void trp_journal(struct trp_self *self, uint16_t type, const void *body, size_t 
 /* ---- supervision ---- */
 
 static void look_at(struct trp_actor *a, struct trp_child *out) {
-  /* The state before the life: one that is down begins no new life but by its supervisor's order. */
+  /* The state before the life: one that is down begins no new life but by its supervisor's order.
+   */
   enum trp_actor_state state = trp_actor_state(a);
   pthread_mutex_lock(&a->lock);
   uint64_t life = a->life;
   pthread_mutex_unlock(&a->lock);
-  *out = (struct trp_child){
-      .ref = trp_actor_ref(a, life),
-      .name = a->name,
-      .policy = a->spec.restart,
-      .restarts = atomic_load_explicit(&a->restarts, memory_order_relaxed),
-      .start_timeout_ms = a->spec.start_timeout_ms,
-      .state = state,
-      .due_ns = atomic_load_explicit(&a->order_due_ns, memory_order_relaxed)};
+  *out = (struct trp_child){.ref = trp_actor_ref(a, life),
+                            .name = a->name,
+                            .policy = a->spec.restart,
+                            .restarts = atomic_load_explicit(&a->restarts, memory_order_relaxed),
+                            .start_timeout_ms = a->spec.start_timeout_ms,
+                            .state = state,
+                            .due_ns = atomic_load_explicit(&a->order_due_ns, memory_order_relaxed)};
 }
 
 bool trp_child_at(struct trp_self *self, size_t i, struct trp_child *out) {
@@ -242,7 +244,8 @@ enum trp_err trp_child_restart(struct trp_self *self, struct trp_ref child) {
   uint64_t due = trp_now_ns(self) + a->spec.start_timeout_ms * TRP_NS_PER_MS;
   atomic_store_explicit(&a->order_due_ns, due, memory_order_relaxed);
   /* At once, so that whoever looks sees a start under way, the supervisor's next incarnation too.
-   * acq_rel: acquires the end of the old life (see go_down), releases due to who reads the state. */
+   * acq_rel: acquires the end of the old life (see go_down), releases due to who reads the state.
+   */
   int down = TRP_ACTOR_DOWN;
   if (!atomic_compare_exchange_strong_explicit(&a->state, &down, TRP_ACTOR_STARTING,
                                                memory_order_acq_rel, memory_order_relaxed)) {

@@ -65,10 +65,10 @@ struct trp_self {
   void *memory;  /* the kind's state */
   uint32_t todo; /* TRP_SIGNAL_* taken and not yet acted on: a panic between does not lose them */
   uint32_t holds;
-  bool in_turn;   /* a panic may unwind to `boundary` */
-  bool exiting;   /* trp_exit was called */
-  bool alone;     /* stopped by itself, not with the system */
-  bool released;  /* nothing upstream is open any more */
+  bool in_turn;  /* a panic may unwind to `boundary` */
+  bool exiting;  /* trp_exit was called */
+  bool alone;    /* stopped by itself, not with the system */
+  bool released; /* nothing upstream is open any more */
   bool end_called;
   jmp_buf boundary;
   struct trp_timers timers;
@@ -77,8 +77,8 @@ struct trp_self {
   struct trp_ask *asks;
   uint64_t last_watch_id;
   struct trp_node *taken; /* of the lane: nodes taken out and not yet delivered */
-  bool data_in_hand;       /* the mailbox's oldest letter is being handled */
-  struct trp_letter hand;  /* an answer being handled: its blob is released after the turn */
+  bool data_in_hand;      /* the mailbox's oldest letter is being handled */
+  struct trp_letter hand; /* an answer being handled: its blob is released after the turn */
 };
 
 struct trp_actor {
@@ -111,13 +111,14 @@ struct trp_actor {
   enum trp_err last_reason;   /* of the last end */
   uint32_t report;            /* TRP_REPORT_* not yet delivered */
   struct trp_node report_node;
-  struct trp_crash crash;     /* of the last crash */
+  struct trp_crash crash;            /* of the last crash */
   uint64_t probe_position, probe_ns; /* oldest age: a mark in the mail and when it was made */
 
   alignas(64) _Atomic int state; /* enum trp_actor_state; the keeper's, but for DOWN to STARTING */
   struct trp_self self;
   struct trp_farewell farewell;
-  _Atomic uint64_t order_due_ns; /* trp_child.due_ns: set by its supervisor, cleared by the keeper */
+  _Atomic uint64_t
+      order_due_ns; /* trp_child.due_ns: set by its supervisor, cleared by the keeper */
   _Atomic uint64_t stop_soft_ns; /* the coordinator's word: when this actor is cut short */
 
   /* figures: written by the keeper, read by any */
@@ -143,7 +144,8 @@ struct trp_actor {
 };
 
 static inline struct trp_ref trp_actor_ref(const struct trp_actor *a, uint64_t incarnation) {
-  return (struct trp_ref){((uint64_t)a->index + 1) << 40 | (incarnation & ((UINT64_C(1) << 40) - 1))};
+  return (struct trp_ref){((uint64_t)a->index + 1) << 40 |
+                          (incarnation & ((UINT64_C(1) << 40) - 1))};
 }
 static inline uint32_t trp_ref_index(struct trp_ref r) { return (uint32_t)(r.bits >> 40) - 1; }
 static inline uint64_t trp_ref_incarnation(struct trp_ref r) {
@@ -229,8 +231,8 @@ void trp_mail_refused(struct trp_actor *to, enum trp_err err);
 void trp_mail_bury(struct trp_actor *actor, enum trp_loss why);
 
 /* The child whose report this node is. */
-#define TRP_CHILD_OF_NODE(node_) \
-  ((struct trp_actor *)(void *)((char *)(node_) - offsetof(struct trp_actor, report_node)))
+#define TRP_CHILD_OF_NODE(node_)                                                                   \
+  ((struct trp_actor *)(void *)((char *)(node_)-offsetof(struct trp_actor, report_node)))
 
 static inline void trp_held(struct trp_actor *a, enum trp_resource what, int64_t delta) {
   /* A single writer, the keeper: see trp_count. */

@@ -66,8 +66,7 @@ struct trp_ask *trp_ask_open(struct trp_asks *asks) {
 }
 
 uint64_t trp_ask_token(const struct trp_ask *ask) {
-  uint64_t generation =
-      generation_of(atomic_load_explicit(&ask->state, memory_order_relaxed));
+  uint64_t generation = generation_of(atomic_load_explicit(&ask->state, memory_order_relaxed));
   return ((uint64_t)ask->index + 1) << 40 | (generation & ((UINT64_C(1) << 40) - 1));
 }
 
@@ -174,8 +173,7 @@ void trp_ask_forget(struct trp_self *self, struct trp_ask *ask) {
 
 void trp_ask_wait_filled(struct trp_ask *ask) {
   /* acquire: pairs with the release in complete. */
-  while ((atomic_load_explicit(&ask->state, memory_order_acquire) & PHASE_MASK) !=
-         TRP_ASK_FILLED) {
+  while ((atomic_load_explicit(&ask->state, memory_order_acquire) & PHASE_MASK) != TRP_ASK_FILLED) {
     sched_yield();
   }
 }

@@ -4,8 +4,8 @@
  * The state word says who may write: WAITING -> FILLING by exactly one of answer, death and stop
  * (compare-and-swap) -> FILLED. The asker alone frees it. A token is index and generation.
  *
- * Synchronisation: open, close: the asker. complete: any thread. Lists by target: under the target's
- * lock. */
+ * Synchronisation: open, close: the asker. complete: any thread. Lists by target: under the
+ * target's lock. */
 #ifndef TRP_RUNTIME_ASK_H
 #define TRP_RUNTIME_ASK_H
 
@@ -28,9 +28,9 @@ struct trp_ask {
   _Atomic uint64_t state; /* generation << 2 | phase */
   uint32_t index;
   struct trp_ask *free_next;
-  struct trp_actor *asker;   /* NULL: from outside, who waits on `filled` */
+  struct trp_actor *asker; /* NULL: from outside, who waits on `filled` */
   _Atomic uint64_t asker_ref;
-  struct trp_actor *target;  /* whose death fails the ask */
+  struct trp_actor *target;                        /* whose death fails the ask */
   struct trp_ask *of_target_next, *of_target_prev; /* under the target's lock */
   bool of_target;
   struct trp_ask *mine_next, *mine_prev; /* the asker's own list */
@@ -53,7 +53,8 @@ void trp_asks_fini(struct trp_asks *asks);
 /* A record in phase WAITING; NULL at the limit or out of memory. */
 struct trp_ask *trp_ask_open(struct trp_asks *asks);
 uint64_t trp_ask_token(const struct trp_ask *ask);
-struct trp_ask *trp_ask_find(struct trp_asks *asks, uint64_t token); /* of any generation, or NULL */
+struct trp_ask *trp_ask_find(struct trp_asks *asks,
+                             uint64_t token); /* of any generation, or NULL */
 
 /* Who asked; TRP_NOBODY from outside, or where the ask is over. Thread: any. */
 struct trp_ref trp_ask_asker(struct trp_asks *asks, uint64_t token);

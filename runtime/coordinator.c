@@ -107,8 +107,10 @@ uint64_t trp_coordinator_step(struct trp_coordinator *c) {
       if (!stop_asked(system)) return TRP_FOREVER;
       trp_stop_begin(c);
       return 0;
-    case TRP_STAGE_STOPPING: return trp_stop_step(c);
-    case TRP_STAGE_STOPPED: return TRP_FOREVER;
+    case TRP_STAGE_STOPPING:
+      return trp_stop_step(c);
+    case TRP_STAGE_STOPPED:
+      return TRP_FOREVER;
   }
   return TRP_FOREVER;
 }

@@ -1,8 +1,8 @@
 /* coordinator.h - starts a system actor by actor, stops it along its graph, and makes the account.
  *
- * Outside the graph, so that nothing in the graph can hold it up: a state machine with one entrance,
- * trp_coordinator_step, which never waits. It hears of actors through notices in a lane of its own.
- * coordinator.c has the stages, start.c the start, stop.c the stop.
+ * Outside the graph, so that nothing in the graph can hold it up: a state machine with one
+ * entrance, trp_coordinator_step, which never waits. It hears of actors through notices in a lane
+ * of its own. coordinator.c has the stages, start.c the start, stop.c the stop.
  *
  * Thread: the coordinator's (in simulation: the one there is), except tell, wake, begin, revive. */
 #ifndef TRP_RUNTIME_COORDINATOR_H
@@ -11,7 +11,7 @@
 #include "runtime/plan.h"
 #include "runtime/system.h"
 
-struct trp_stopping { /* one actor's way through the stop */
+struct trp_stopping {        /* one actor's way through the stop */
   uint64_t soft_ns, hard_ns; /* absolute */
   uint64_t asked_ns;
   bool attached, pilled, released, cut, stack_taken, closed, abandoned, taken;
@@ -29,10 +29,10 @@ struct trp_coordinator {
   _Atomic bool begin_asked;
 
   /* start */
-  uint32_t next;          /* the actor whose turn to start it is */
-  bool waiting;           /* it has been told to, and has not answered */
+  uint32_t next; /* the actor whose turn to start it is */
+  bool waiting;  /* it has been told to, and has not answered */
   uint64_t start_due_ns;
-  bool unwinding;         /* the stop goes in reverse order of the start, one by one */
+  bool unwinding; /* the stop goes in reverse order of the start, one by one */
 
   /* stop */
   bool planned;
@@ -40,7 +40,7 @@ struct trp_coordinator {
   struct trp_graph chain; /* while unwinding: the order of the start, reversed, as a graph */
   struct trp_stopping *actors;
   struct trp_cycle_watch *cycles;
-  uint32_t open; /* actors not yet closed or abandoned */
+  uint32_t open;      /* actors not yet closed or abandoned */
   uint32_t take_next; /* where the search for threads to join goes on */
   uint64_t pill_ns;
   uint64_t cycle_due_ns;

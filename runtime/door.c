@@ -117,13 +117,18 @@ void trp_door_resume(struct trp_door *door) {
 
 static enum trp_err error_of(int rv) {
   switch (rv) {
-    case 0: return TRP_OK;
-    case NNG_EADDRINUSE: return TRP_EXISTS;
+    case 0:
+      return TRP_OK;
+    case NNG_EADDRINUSE:
+      return TRP_EXISTS;
     case NNG_EADDRINVAL:
     case NNG_EINVAL:
-    case NNG_ENOTSUP: return TRP_INVALID;
-    case NNG_ENOMEM: return TRP_NO_MEMORY;
-    default: return TRP_SYSTEM;
+    case NNG_ENOTSUP:
+      return TRP_INVALID;
+    case NNG_ENOMEM:
+      return TRP_NO_MEMORY;
+    default:
+      return TRP_SYSTEM;
   }
 }
 

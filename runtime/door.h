@@ -23,7 +23,8 @@ TRP_MUST_USE enum trp_err trp_door_open(struct trp_actor *actor);
 /* A new life, or room in the mailbox: gives on what is held and receives again. */
 void trp_door_resume(struct trp_door *door);
 
-/* Stops receiving, closes the socket, and nulls the pointer. The socket is closed by nobody else. */
+/* Stops receiving, closes the socket, and nulls the pointer. The socket is closed by nobody else.
+ */
 void trp_door_close(struct trp_door **door);
 
 #endif

@@ -1,6 +1,6 @@
 /* fault.h - acts out FAULT messages where the system was started with allow_faults: the operator's
- * way to see that crashes, stalls and exits are survived. Verbs: panic, exit, error, stall:MS; others
- * are the actor's own and go on to its receive. Thread: owner, inside the turn. */
+ * way to see that crashes, stalls and exits are survived. Verbs: panic, exit, error, stall:MS;
+ * others are the actor's own and go on to its receive. Thread: owner, inside the turn. */
 #ifndef TRP_RUNTIME_FAULT_H
 #define TRP_RUNTIME_FAULT_H
 

@@ -39,13 +39,13 @@ void trp_graph_drop_dynamic(struct trp_graph *graph, uint32_t actor);
 /* The graph cut into components that stop together (a cycle is one), sources first. */
 struct trp_order {
   uint32_t actors, components;
-  uint32_t *component;      /* of each actor; numbered so that edges lead to higher numbers */
-  uint32_t *members;        /* actors, grouped by component */
-  uint32_t *members_from;   /* components + 1 indices into members */
-  bool *cyclic;             /* of each component: more than one member, or an edge to itself */
-  struct trp_edge *edges;   /* a copy, sorted by from */
+  uint32_t *component;    /* of each actor; numbered so that edges lead to higher numbers */
+  uint32_t *members;      /* actors, grouped by component */
+  uint32_t *members_from; /* components + 1 indices into members */
+  bool *cyclic;           /* of each component: more than one member, or an edge to itself */
+  struct trp_edge *edges; /* a copy, sorted by from */
   uint32_t edge_count;
-  uint32_t *edges_from;     /* actors + 1 indices into edges */
+  uint32_t *edges_from; /* actors + 1 indices into edges */
 };
 
 /* Errors: NO_MEMORY. */

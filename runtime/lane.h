@@ -1,8 +1,9 @@
 /* lane.h - an actor's control lane: what is never dropped and never waits behind data.
  *
  * Whoever has a relation with an actor (a watch, an ask, a child record) carries the delivery node
- * in that relation, so posting allocates nothing and cannot fail; a node already queued is not queued
- * twice, its relation is simply looked at once more. Order among nodes is the order of posting.
+ * in that relation, so posting allocates nothing and cannot fail; a node already queued is not
+ * queued twice, its relation is simply looked at once more. Order among nodes is the order of
+ * posting.
  *
  * Synchronisation: post by any thread; take by the owner alone. */
 #ifndef TRP_RUNTIME_LANE_H

@@ -17,8 +17,7 @@ uint64_t trp_ledger_dead(const struct trp_ledger *ledger) {
 
 bool trp_ledger_balances(const struct trp_ledger *l) {
   return l->offered == l->accepted + trp_ledger_refused(l) &&
-         l->accepted ==
-             l->handled + l->evicted + l->conflated + trp_ledger_dead(l) + l->pending;
+         l->accepted == l->handled + l->evicted + l->conflated + trp_ledger_dead(l) + l->pending;
 }
 
 void trp_ledger_add(struct trp_ledger *sum, const struct trp_ledger *l) {

@@ -67,7 +67,7 @@ static void report_children_again(struct trp_actor *a) {
     if (child->supervisor != a) continue;
     pthread_mutex_lock(&child->lock); /* see go_down */
     bool down = trp_actor_state(child) == TRP_ACTOR_DOWN;
-    bool crashed = child->farewell.crashed;
+    bool crashed = down && child->farewell.crashed;
     if (down) child->report |= crashed ? TRP_REPORT_CRASHED : TRP_REPORT_ENDED;
     pthread_mutex_unlock(&child->lock);
     if (down) post_report(child);
@@ -131,7 +131,7 @@ void trp_life_begin(struct trp_actor *a) {
 
 static void run_end(struct trp_actor *a, enum trp_end_reason reason) {
   if (a->spec.kind->end == NULL || a->self.memory == NULL || a->self.end_called) return;
-  a->self.end_called = true; /* a thread that exits in end() comes by here again */
+  a->self.end_called = true;         /* a thread that exits in end() comes by here again */
   struct trp_crash first = a->crash; /* a second failure must not hide it */
   if (setjmp(a->self.boundary) != 0) {
     trp_turn_end(a);
@@ -228,8 +228,7 @@ void trp_life_end(struct trp_actor *a, enum trp_end_reason reason, enum trp_err 
   farewell->dropped =
       atomic_load_explicit(&a->dead[loss_of[reason]], memory_order_relaxed) - dead_before;
   if (farewell->asked_ns != 0) {
-    farewell->drained =
-        atomic_load_explicit(&a->handled, memory_order_relaxed) - farewell->drained;
+    farewell->drained = atomic_load_explicit(&a->handled, memory_order_relaxed) - farewell->drained;
   }
   run_end(a, reason);
   release(a);
@@ -244,8 +243,11 @@ void trp_life_end(struct trp_actor *a, enum trp_end_reason reason, enum trp_err 
   bool told = !gone || alone;
   announce_end(a, err);
   go_down(a, gone ? TRP_ACTOR_GONE : TRP_ACTOR_DOWN,
-          !told ? 0 : reason == TRP_END_CRASHED ? TRP_REPORT_CRASHED : TRP_REPORT_ENDED);
-  if (root && !stopping && !never_ran) trp_system_root_died(a->system, a, reason == TRP_END_CRASHED);
+          !told                       ? 0
+          : reason == TRP_END_CRASHED ? TRP_REPORT_CRASHED
+                                      : TRP_REPORT_ENDED);
+  if (root && !stopping && !never_ran)
+    trp_system_root_died(a->system, a, reason == TRP_END_CRASHED);
   if (told) post_report(a);
   trp_coordinator_tell(a);
 }
@@ -295,8 +297,8 @@ void trp_life_crash(struct trp_actor *a) {
   fill_crashed(a, &body);
   trp_system_log(a->system, a->name, TRP_LOG_ERROR, "thread.crashed",
                  "incarnation=%llu reason=\"%s\" lost=%llu stack=\"%s\"",
-                 (unsigned long long)body.incarnation, body.reason,
-                 (unsigned long long)body.lost, body.stack);
+                 (unsigned long long)body.incarnation, body.reason, (unsigned long long)body.lost,
+                 body.stack);
   trp_system_journal_put(a->system, a->name, TRP_THREAD_CRASHED, &body, sizeof body);
   trp_life_end(a, TRP_END_CRASHED, a->crash.error != TRP_OK ? a->crash.error : TRP_PANIC);
 }

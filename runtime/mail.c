@@ -44,10 +44,14 @@ void trp_letter_open(const struct trp_letter *letter, struct trp_msg *msg) {
 
 static enum trp_refusal refusal_of(enum trp_err err) {
   switch (err) {
-    case TRP_FULL: return TRP_REFUSED_FULL;
-    case TRP_STOPPED: return TRP_REFUSED_STOPPED;
-    case TRP_OUTBOX_FULL: return TRP_REFUSED_OUTBOX;
-    default: return TRP_REFUSED_DEAD;
+    case TRP_FULL:
+      return TRP_REFUSED_FULL;
+    case TRP_STOPPED:
+      return TRP_REFUSED_STOPPED;
+    case TRP_OUTBOX_FULL:
+      return TRP_REFUSED_OUTBOX;
+    default:
+      return TRP_REFUSED_DEAD;
   }
 }
 
@@ -59,8 +63,7 @@ enum trp_err trp_mail_put(struct trp_actor *to, uint64_t incarnation, bool outsi
                           struct trp_letter *letter) {
   struct trp_put put;
   put.wake = put.displaced = false;
-  enum trp_err err =
-      to->mailbox.ops->put(&to->mailbox, incarnation, outside, letter, 1, &put);
+  enum trp_err err = to->mailbox.ops->put(&to->mailbox, incarnation, outside, letter, 1, &put);
   if (err != TRP_OK) return err;
   if (put.wake) to->system->sched->ops->wake(to->system->sched, to);
   if (put.displaced) trp_letter_release(to->system, &put.out, TRP_DEAD);
@@ -125,9 +128,8 @@ enum trp_err trp_forward(struct trp_self *self, struct trp_ref to, const struct 
   if (msg->shared == NULL) return trp_send(self, to, msg->type, msg->body, msg->bytes);
   struct trp_actor *target = trp_actor_find(self->actor->system, to);
   if (target == NULL) return TRP_NO_ACTOR;
-  struct trp_letter letter = {.type = msg->type,
-                              .inline_bytes = TRP_LETTER_BLOB,
-                              .from = trp_self_ref(self).bits};
+  struct trp_letter letter = {
+      .type = msg->type, .inline_bytes = TRP_LETTER_BLOB, .from = trp_self_ref(self).bits};
   letter.body.blob = trp_blob_hold((struct trp_blob *)msg->shared);
   return send_letter(self, target, to, &letter);
 }

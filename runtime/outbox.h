@@ -1,8 +1,8 @@
 /* outbox.h - messages that wait for room in a full mailbox under TRP_WAIT, kept by their sender.
  *
- * Bounded; in order for each receiver. While one waits the sender gets no data turn. The first entry
- * for a full receiver is listed there (under the receiver's lock); when room is made the sender is
- * signalled and flushes. Thread: owner; `made_room` by the receiver. */
+ * Bounded; in order for each receiver. While one waits the sender gets no data turn. The first
+ * entry for a full receiver is listed there (under the receiver's lock); when room is made the
+ * sender is signalled and flushes. Thread: owner; `made_room` by the receiver. */
 #ifndef TRP_RUNTIME_OUTBOX_H
 #define TRP_RUNTIME_OUTBOX_H
 
@@ -10,7 +10,7 @@
 
 struct trp_actor;
 
-struct trp_waiter { /* listed at the receiver, under its lock */
+struct trp_waiter {         /* listed at the receiver, under its lock */
   struct trp_actor *sender; /* NULL: the receiver's own door */
   struct trp_waiter *next, *prev;
   bool listed;

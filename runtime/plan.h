@@ -1,9 +1,9 @@
 /* plan.h - the plan of a stop: for each actor its component, its deadlines, and whom it waits for.
  *
- * An actor's soft deadline is the latest hard deadline of its upstreams plus its own budget, so that
- * a slow producer does not make its consumers late; its hard one follows by a grace of a quarter of
- * the budget. Where the longest path does not fit the system's budget all are scaled down alike.
- * Pure: no clock, no actors. Thread: the coordinator's. */
+ * An actor's soft deadline is the latest hard deadline of its upstreams plus its own budget, so
+ * that a slow producer does not make its consumers late; its hard one follows by a grace of a
+ * quarter of the budget. Where the longest path does not fit the system's budget all are scaled
+ * down alike. Pure: no clock, no actors. Thread: the coordinator's. */
 #ifndef TRP_RUNTIME_PLAN_H
 #define TRP_RUNTIME_PLAN_H
 
@@ -11,8 +11,8 @@
 
 struct trp_plan {
   struct trp_order order;
-  uint32_t *waits;    /* of each component: edges from actors elsewhere that are still open */
-  uint64_t *soft_ns;  /* of each component, from the pill */
+  uint32_t *waits;   /* of each component: edges from actors elsewhere that are still open */
+  uint64_t *soft_ns; /* of each component, from the pill */
   uint64_t *hard_ns;
 };
 

@@ -73,12 +73,13 @@ __attribute__((format(printf, 2, 3))) static void line(struct table *t, const ch
 
 static void actor_line(struct table *t, const struct trp_report_actor *a) {
   line(t, "  %-16s %-24s %10.3f %9.0f %9llu %8llu %12llu %12llu\n", a->name, a->verdict,
-       (double)a->elapsed_ns / 1e6, (double)a->deadline_ns / 1e6,
-       (unsigned long long)a->drained, (unsigned long long)a->dropped,
-       (unsigned long long)a->ledger.accepted, (unsigned long long)a->ledger.handled);
+       (double)a->elapsed_ns / 1e6, (double)a->deadline_ns / 1e6, (unsigned long long)a->drained,
+       (unsigned long long)a->dropped, (unsigned long long)a->ledger.accepted,
+       (unsigned long long)a->ledger.handled);
   if (a->stack[0] != '\0') line(t, "      stack: %s\n", a->stack);
   for (int r = 0; r < TRP_RES_COUNT; r++) {
-    if (a->held[r] != 0) line(t, "      left behind: %lld %s\n", (long long)a->held[r], RESOURCES[r]);
+    if (a->held[r] != 0)
+      line(t, "      left behind: %lld %s\n", (long long)a->held[r], RESOURCES[r]);
   }
 }
 

@@ -12,12 +12,12 @@
 #include "runtime/troupe.h"
 
 enum trp_verdict { /* the worst one is the system's; the order is that of severity */
-  TRP_VERDICT_CLEAN,
-  TRP_VERDICT_LATE,
-  TRP_VERDICT_LEFT_BEHIND,
-  TRP_VERDICT_UNBALANCED,
-  TRP_VERDICT_GAVE_UP,
-  TRP_VERDICT_ABANDONED
+                   TRP_VERDICT_CLEAN,
+                   TRP_VERDICT_LATE,
+                   TRP_VERDICT_LEFT_BEHIND,
+                   TRP_VERDICT_UNBALANCED,
+                   TRP_VERDICT_GAVE_UP,
+                   TRP_VERDICT_ABANDONED
 };
 
 struct trp_report_actor {

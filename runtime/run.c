@@ -2,7 +2,8 @@
  *
  * All that a library must not do by itself is here, and happens only because the embedder called
  * trp_system_run. SIGINT and SIGTERM are blocked before any thread exists and read from a signalfd,
- * so no handler interrupts anything; a stop that arrives while the system is starting is latched. */
+ * so no handler interrupts anything; a stop that arrives while the system is starting is latched.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -73,6 +74,12 @@ static void restore_fatal(struct run *run) {
 
 /* ---- set-up ---- */
 
+static void tell_changes_to(struct trp_system *system, int fd) {
+  pthread_mutex_lock(&system->reason_lock);
+  system->changed_fd = fd;
+  pthread_mutex_unlock(&system->reason_lock);
+}
+
 static bool open_run(struct run *run) {
   sigset_t set;
   sigemptyset(&set);
@@ -86,8 +93,8 @@ static bool open_run(struct run *run) {
   run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   run->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (run->signal_fd < 0 || run->changed_fd < 0) return false;
-  atomic_store_explicit(&run->system->changed_fd, run->changed_fd + 1, memory_order_release);
-  signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error of write, not an end */
+  tell_changes_to(run->system, run->changed_fd);
+  signal(SIGPIPE, SIG_IGN);   /* a reader that has gone is an error of write, not an end */
   (void)!trp_stack_install(); /* without it stacks of stuck threads come from /proc */
   install_fatal(run);
   return true;
@@ -96,7 +103,7 @@ static bool open_run(struct run *run) {
 static void close_run(struct run *run) {
   restore_fatal(run);
   trp_stack_uninstall();
-  atomic_store_explicit(&run->system->changed_fd, 0, memory_order_release);
+  tell_changes_to(run->system, -1);
   if (run->signal_fd >= 0) close(run->signal_fd);
   if (run->changed_fd >= 0) close(run->changed_fd);
   pthread_sigmask(SIG_SETMASK, &run->old_mask, NULL);

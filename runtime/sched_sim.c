@@ -1,8 +1,8 @@
 /* sched_sim.c - the simulated scheduler: one thread, virtual time, an order drawn from the seed.
  *
- * Each step runs one of what is runnable: an actor's step, the coordinator, or a source that is due.
- * Where nothing is, time jumps to the next timer, deadline or source event. Candidates are listed by
- * index, never by address, so that one seed is one execution. */
+ * Each step runs one of what is runnable: an actor's step, the coordinator, or a source that is
+ * due. Where nothing is, time jumps to the next timer, deadline or source event. Candidates are
+ * listed by index, never by address, so that one seed is one execution. */
 #include "runtime/sim.h"
 
 #include <stdlib.h>
@@ -153,7 +153,8 @@ static void wait_word(struct trp_sched *sched, _Atomic uint32_t *word, uint32_t 
   struct trp_env *env = &sched->system->env;
   while (atomic_load_explicit(word, memory_order_relaxed) == seen && env->virtual_ns < until_ns) {
     if (step_until(sim, until_ns)) continue;
-    /* Nothing will ever happen: an endless wait would be a hang, and in simulation that is a bug. */
+    /* Nothing will ever happen: an endless wait would be a hang, and in simulation that is a bug.
+     */
     ASSERT(until_ns != TRP_FOREVER);
     env->virtual_ns = until_ns;
   }

@@ -1,7 +1,7 @@
 /* sched_threads.c - the real scheduler: a thread for each actor, one for the coordinator.
  *
- * An actor's thread steps as long as there is something to do and then sleeps, on its futex or in the
- * slot's I/O loop, until a wake-up or its next timer. */
+ * An actor's thread steps as long as there is something to do and then sleeps, on its futex or in
+ * the slot's I/O loop, until a wake-up or its next timer. */
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -42,7 +42,8 @@ static void exited_in_turn(void *arg) {
   trp_turn_enter(a);
   a->crash.stack.depth = 0;
   trp_crash_note(a, TRP_CAUSE_EXIT, TRP_THREAD_EXIT, trp_err_text(TRP_THREAD_EXIT));
-  /* Set before anybody hears of the crash: who restarts the actor must see that it has no thread. */
+  /* Set before anybody hears of the crash: who restarts the actor must see that it has no thread.
+   */
   atomic_store_explicit(&a->thread_exited, true, memory_order_release);
   trp_life_crash(a);
   atomic_store_explicit(&a->tid, 0, memory_order_relaxed);
@@ -101,7 +102,8 @@ static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
   return failed == 0 ? TRP_OK : TRP_SYSTEM;
 }
 
-/* A deadline for the joining without pthread_clockjoin_np, which the thread sanitizer does not know. */
+/* A deadline for the joining without pthread_clockjoin_np, which the thread sanitizer does not
+ * know. */
 static bool join_by(pthread_t thread, _Atomic uint32_t *finished, uint64_t until_ns) {
   while (atomic_load_explicit(finished, memory_order_acquire) == 0) {
     if (trp_deadline_now_ns() >= until_ns) return false;

@@ -1,5 +1,5 @@
-/* start.c - the start: one actor after the other, each by a handshake with a deadline. An actor that
- * fails or stays silent is named, and what had started is unwound in reverse. */
+/* start.c - the start: one actor after the other, each by a handshake with a deadline. An actor
+ * that fails or stays silent is named, and what had started is unwound in reverse. */
 #include <stdio.h>
 
 #include "runtime/coordinator.h"
@@ -31,8 +31,7 @@ static bool tell_to_start(struct trp_coordinator *c, struct trp_actor *a) {
   }
   c->actors[a->index].attached = true;
   c->waiting = true;
-  c->start_due_ns =
-      trp_env_now_ns(&c->system->env) + a->spec.start_timeout_ms * TRP_NS_PER_MS;
+  c->start_due_ns = trp_env_now_ns(&c->system->env) + a->spec.start_timeout_ms * TRP_NS_PER_MS;
   trp_actor_signal(a, TRP_SIGNAL_START);
   return true;
 }

@@ -205,8 +205,7 @@ static void cut(struct trp_coordinator *c, uint32_t i) {
 static void take_stack(struct trp_coordinator *c, uint32_t i) {
   struct trp_report_actor *entry = &c->system->report.actors[i];
   c->actors[i].stack_taken = true;
-  trp_system_stack(c->system, trp_actor_ref(actor_at(c, i), 0), entry->stack,
-                   sizeof entry->stack);
+  trp_system_stack(c->system, trp_actor_ref(actor_at(c, i), 0), entry->stack, sizeof entry->stack);
 }
 
 static void abandon(struct trp_coordinator *c, uint32_t i) {

@@ -78,6 +78,7 @@ enum trp_err trp_system_new(struct trp_system **out, const struct trp_system_opt
     trp_env_init_real(&s->env, options->seed);
   }
   pthread_mutex_init(&s->reason_lock, NULL);
+  s->changed_fd = -1;
   trp_asks_init(&s->asks);
   trp_graph_init(&s->graph);
   trp_stack_prepare();
@@ -146,9 +147,7 @@ enum trp_stage trp_system_stage(struct trp_system *system) {
 
 static const char *const STATES[] = {"new", "starting", "running", "stopping", "stopped"};
 
-const char *trp_system_state(struct trp_system *system) {
-  return STATES[trp_system_stage(system)];
-}
+const char *trp_system_state(struct trp_system *system) { return STATES[trp_system_stage(system)]; }
 
 void trp_system_set_state(struct trp_system *system, enum trp_stage state) {
   if (state == TRP_STAGE_STARTING) system->started_ns = trp_env_now_ns(&system->env);
@@ -161,11 +160,14 @@ void trp_system_set_state(struct trp_system *system, enum trp_stage state) {
   trp_system_journal_put(system, "", TRP_SYSTEM_STATE, &event, sizeof event);
   trp_system_log(system, "system", TRP_LOG_INFO, "system.state", "state=%s reason=\"%s\"",
                  event.state, event.reason);
+  /* Under the lock, so that who takes changed_fd away (run.c) knows that it is not being written.
+   */
+  pthread_mutex_lock(&system->reason_lock);
   atomic_store_explicit(&system->state, (int)state, memory_order_release);
   atomic_fetch_add_explicit(&system->changed, 1, memory_order_release);
   system->sched->ops->notify(system->sched, &system->changed);
-  int fd = atomic_load_explicit(&system->changed_fd, memory_order_acquire) - 1;
-  if (fd >= 0) (void)!eventfd_write(fd, 1);
+  if (system->changed_fd >= 0) (void)!eventfd_write(system->changed_fd, 1);
+  pthread_mutex_unlock(&system->reason_lock);
 }
 
 static enum trp_err wait_for(struct trp_system *system, bool (*there)(struct trp_system *),

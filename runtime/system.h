@@ -41,14 +41,14 @@ struct trp_system {
   struct trp_actor **actors;
   _Atomic uint32_t actor_count;
 
-  _Atomic int state;          /* enum trp_stage; written by the coordinator */
-  _Atomic uint32_t changed;   /* futex: counts changes of `state` */
-  _Atomic int changed_fd;     /* an eventfd that is told the same, + 1; 0: none */
+  _Atomic int state;        /* enum trp_stage; written by the coordinator */
+  _Atomic uint32_t changed; /* futex: counts changes of `state` */
   _Atomic bool stop_asked, stop_now_asked, gave_up;
-  _Atomic bool stopping;      /* set before any gate is shut */
+  _Atomic bool stopping; /* set before any gate is shut */
   pthread_mutex_t reason_lock;
-  char stop_reason[160];
-  char failure[256];          /* of the start; under reason_lock */
+  char stop_reason[160]; /* under reason_lock, like the two below */
+  int changed_fd;        /* an eventfd that is told of changes of `state`; -1: none */
+  char failure[256];     /* of the start */
   uint64_t started_ns;
 
   struct trp_coordinator *coordinator;

@@ -52,8 +52,7 @@ static enum trp_err push(struct trp_timers *t, const struct trp_timer_entry *ent
   return TRP_OK;
 }
 
-enum trp_err trp_timers_add(struct trp_timers *timers, struct trp_timer_entry entry,
-                            uint64_t *id) {
+enum trp_err trp_timers_add(struct trp_timers *timers, struct trp_timer_entry entry, uint64_t *id) {
   entry.id = timers->last_id + 1;
   enum trp_err err = push(timers, &entry);
   if (err != TRP_OK) return err;
@@ -72,8 +71,7 @@ bool trp_timers_take_due(struct trp_timers *timers, uint64_t now_ns, struct trp_
   /* The next beat that is still to come: missed ones are not made up, the rhythm is kept. */
   uint64_t missed = (now_ns - out->due_ns) / out->period_ns;
   uint64_t last = out->due_ns + missed * out->period_ns; /* the one that is told now */
-  timers->heap[0].due_ns =
-      out->period_ns > UINT64_MAX - last ? UINT64_MAX : last + out->period_ns;
+  timers->heap[0].due_ns = out->period_ns > UINT64_MAX - last ? UINT64_MAX : last + out->period_ns;
   sift_down(timers, 0);
   return true;
 }

@@ -1,8 +1,8 @@
 /* timer.h - the timers of one incarnation: a binary heap by due time, then by order of starting.
  *
- * Timers never cross threads: they fire in their owner's own turns, and the scheduler only asks when
- * the next one is due. The deadline of an ask is an entry of its own kind. Bounded.
- * Thread: owner. */
+ * Timers never cross threads: they fire in their owner's own turns, and the scheduler only asks
+ * when the next one is due. The deadline of an ask is an entry of its own kind. Bounded. Thread:
+ * owner. */
 #ifndef TRP_RUNTIME_TIMER_H
 #define TRP_RUNTIME_TIMER_H
 
@@ -43,7 +43,7 @@ bool trp_timers_take_due(struct trp_timers *timers, uint64_t now_ns, struct trp_
 
 bool trp_timers_remove(struct trp_timers *timers, uint64_t id);
 bool trp_timers_remove_ask(struct trp_timers *timers, uint64_t token);
-void trp_timers_remove_user(struct trp_timers *timers); /* all of the user's */
+void trp_timers_remove_user(struct trp_timers *timers);       /* all of the user's */
 uint64_t trp_timers_next_ns(const struct trp_timers *timers); /* UINT64_MAX: none */
 size_t trp_timers_count(const struct trp_timers *timers, enum trp_timer_kind kind);
 void trp_timers_fini(struct trp_timers *timers);

@@ -27,12 +27,12 @@ extern "C" {
 #endif
 
 #define TRP_VERSION "0.1.0"
-#define TRP_NAME_MAX 47          /* bytes of an actor's name, of [a-z0-9_.-] */
-#define TRP_INLINE_BYTES 48      /* a body up to this lies inline in its slot: no allocation */
-#define TRP_BODY_MAX (1u << 20)  /* bytes of the largest body */
+#define TRP_NAME_MAX 47         /* bytes of an actor's name, of [a-z0-9_.-] */
+#define TRP_INLINE_BYTES 48     /* a body up to this lies inline in its slot: no allocation */
+#define TRP_BODY_MAX (1u << 20) /* bytes of the largest body */
 #define TRP_NS_PER_MS 1000000ull
 #define TRP_NS_PER_S 1000000000ull
-#define TRP_FOREVER UINT64_MAX   /* no deadline of one's own; stop's deadline still holds */
+#define TRP_FOREVER UINT64_MAX /* no deadline of one's own; stop's deadline still holds */
 
 struct trp_system;
 struct trp_self; /* the incarnation whose turn it is */
@@ -65,11 +65,11 @@ struct trp_msg {
 
 /* Typed look at a body: NULL where type or size differ. const struct trp_quote *q =
  * trp_msg_quote(msg); one such function for each entry of messages.def. */
-#define MESSAGE(NAME, name, number)                                                              \
-  static inline const struct trp_##name *trp_msg_##name(const struct trp_msg *msg) {             \
-    return msg->type == TRP_##NAME && msg->bytes >= sizeof(struct trp_##name)                    \
-               ? (const struct trp_##name *)msg->body                                            \
-               : NULL;                                                                           \
+#define MESSAGE(NAME, name, number)                                                                \
+  static inline const struct trp_##name *trp_msg_##name(const struct trp_msg *msg) {               \
+    return msg->type == TRP_##NAME && msg->bytes >= sizeof(struct trp_##name)                      \
+               ? (const struct trp_##name *)msg->body                                              \
+               : NULL;                                                                             \
   }
 #define U64(field)
 #define U32(field)
@@ -161,21 +161,21 @@ struct trp_loop {
 enum trp_placement { TRP_THREAD /* a thread of its own; more to come */ };
 
 struct trp_spec {
-  const char *name;           /* copied */
+  const char *name;            /* copied */
   const struct trp_kind *kind; /* borrowed for the system's life */
-  const void *args;           /* borrowed for the system's life: given to start on each restart */
+  const void *args;            /* borrowed for the system's life: given to start on each restart */
   struct trp_mailbox_options mailbox;
   enum trp_placement placement;
-  struct trp_loop *loop;      /* NULL: sleep on a futex */
-  const char *supervisor;     /* name of an actor added before, that is not temporary itself;
-                                 NULL: a root, whose death is a stop */
+  struct trp_loop *loop;  /* NULL: sleep on a futex */
+  const char *supervisor; /* name of an actor added before, that is not temporary itself;
+                             NULL: a root, whose death is a stop */
   struct trp_restart_policy restart;
-  uint32_t start_timeout_ms;  /* the handshake's deadline: 5,000 */
-  uint32_t budget_ms;         /* own time to stop: 2,000 */
-  uint32_t turn_limit_ms;     /* a turn longer than this is a stall: 2,000 */
-  uint32_t outbox_max;        /* messages that may wait for room elsewhere: 256 */
-  bool door;                  /* listen on inproc://<system>/<name> */
-  const char *listen;         /* also on this ipc:// or tcp:// url; needs door; copied */
+  uint32_t start_timeout_ms; /* the handshake's deadline: 5,000 */
+  uint32_t budget_ms;        /* own time to stop: 2,000 */
+  uint32_t turn_limit_ms;    /* a turn longer than this is a stall: 2,000 */
+  uint32_t outbox_max;       /* messages that may wait for room elsewhere: 256 */
+  bool door;                 /* listen on inproc://<system>/<name> */
+  const char *listen;        /* also on this ipc:// or tcp:// url; needs door; copied */
 };
 
 /* ---- the system ------------------------------------------------------------------------- */
@@ -188,18 +188,19 @@ enum trp_sched_kind {
 };
 
 struct trp_system_options {
-  const char *name;            /* copied; part of the doors' addresses */
+  const char *name; /* copied; part of the doors' addresses */
   enum trp_sched_kind sched;
-  uint64_t seed;               /* of chance; for TRP_SCHED_SIM the whole execution */
-  uint32_t budget_ms;          /* stop's deadline for the system: 15,000 */
-  uint32_t outer_limit_ms;     /* the operator's own kill time-out; budget is capped 2 s below it */
-  uint32_t actors_max;         /* 4,096 */
-  bool allow_faults;           /* FAULT messages are acted out */
-  int log_level;               /* enum trp_log_level; 0: info */
-  int log_fd;                  /* where log lines go; 0: standard error; -1: nowhere */
-  const char *report_json;     /* trp_system_run writes the report there too; copied */
-  bool quiet_report;           /* trp_system_run prints no table */
-  void (*on_leave)(void *arg); /* before trp_system_run leaves by _exit: unlink what must go; NULL */
+  uint64_t seed;           /* of chance; for TRP_SCHED_SIM the whole execution */
+  uint32_t budget_ms;      /* stop's deadline for the system: 15,000 */
+  uint32_t outer_limit_ms; /* the operator's own kill time-out; budget is capped 2 s below it */
+  uint32_t actors_max;     /* 4,096 */
+  bool allow_faults;       /* FAULT messages are acted out */
+  int log_level;           /* enum trp_log_level; 0: info */
+  int log_fd;              /* where log lines go; 0: standard error; -1: nowhere */
+  const char *report_json; /* trp_system_run writes the report there too; copied */
+  bool quiet_report;       /* trp_system_run prints no table */
+  void (*on_leave)(
+      void *arg); /* before trp_system_run leaves by _exit: unlink what must go; NULL */
   void *on_leave_arg;
 };
 
@@ -218,8 +219,8 @@ TRP_MUST_USE enum trp_err trp_system_edge(struct trp_system *system, const char 
                                           const char *to);
 
 /* Starts every actor by a handshake with a deadline and waits for the last. On failure what had
- * started is unwound in reverse, and `failure` (which may be NULL) gets a sentence naming the actor.
- * Errors: START_FAILED, TIMEOUT, STOPPED (a stop came first). Thread: outside. */
+ * started is unwound in reverse, and `failure` (which may be NULL) gets a sentence naming the
+ * actor. Errors: START_FAILED, TIMEOUT, STOPPED (a stop came first). Thread: outside. */
 TRP_MUST_USE enum trp_err trp_system_start(struct trp_system *system, char *failure,
                                            size_t failure_bytes);
 
@@ -251,7 +252,8 @@ uint64_t trp_system_now_ns(struct trp_system *system);
 struct trp_ref trp_system_whereis(struct trp_system *system, const char *name);
 
 /* Sends from outside. FULL is told, never waited for. Errors: FULL, STOPPED, DEAD, NO_ACTOR,
- * TOO_BIG, NO_MEMORY. The message is copied; on error the caller simply still has it. Thread: any. */
+ * TOO_BIG, NO_MEMORY. The message is copied; on error the caller simply still has it. Thread: any.
+ */
 TRP_MUST_USE enum trp_err trp_system_send(struct trp_system *system, struct trp_ref to,
                                           uint16_t type, const void *body, size_t bytes);
 
@@ -287,14 +289,16 @@ uint64_t trp_random(struct trp_self *self);
 
 struct trp_ref trp_whereis(struct trp_self *self, const char *name);
 
-/* Sends a copy. Under TRP_WAIT a full mailbox is no error: the message waits in this actor's outbox,
- * and no data turn comes until it has gone. Errors: FULL, STOPPED, DEAD, NO_ACTOR, TOO_BIG,
- * NO_MEMORY, OUTBOX_FULL; each counted at the receiver. Thread: owner. */
+/* Sends a copy. Under TRP_WAIT a full mailbox is no error: the message waits in this actor's
+ * outbox, and no data turn comes until it has gone (to oneself it is FULL: waiting would be for
+ * ever; two full actors that wait for each other wait until stop's soft deadline). Errors: FULL,
+ * STOPPED, DEAD, NO_ACTOR, TOO_BIG, NO_MEMORY, OUTBOX_FULL; each counted at the receiver. Thread:
+ * owner. */
 TRP_MUST_USE enum trp_err trp_send(struct trp_self *self, struct trp_ref to, uint16_t type,
                                    const void *body, size_t bytes);
 
-/* Sends the message in hand on to another, as it is: a large body is shared, not copied. An ask goes
- * on as a plain message. Errors as trp_send. Thread: owner, within the turn that got it. */
+/* Sends the message in hand on to another, as it is: a large body is shared, not copied. An ask
+ * goes on as a plain message. Errors as trp_send. Thread: owner, within the turn that got it. */
 TRP_MUST_USE enum trp_err trp_forward(struct trp_self *self, struct trp_ref to,
                                       const struct trp_msg *msg);
 
@@ -302,18 +306,21 @@ TRP_MUST_USE enum trp_err trp_forward(struct trp_self *self, struct trp_ref to,
  * being told to (a socket's reader) produces no more while it is not 0. Thread: owner. */
 uint32_t trp_outbox_depth(const struct trp_self *self);
 
-/* Asks: the answer comes as a message with this correlation, or ASK_FAILED with it when `timeout_ns`
- * passed, the other side died, or the system stops. Errors: as send, LIMIT. Thread: owner. */
+/* Asks: the answer comes as a message with this correlation, or ASK_FAILED with it when
+ * `timeout_ns` passed, the other side died, or the asker is stopping and has waited for a quarter
+ * of its time. Errors: as send, LIMIT. Thread: owner. */
 TRP_MUST_USE enum trp_err trp_ask(struct trp_self *self, struct trp_ref to, uint16_t type,
                                   const void *body, size_t bytes, uint64_t timeout_ns,
                                   uint64_t *correlation);
 
-/* Gives up waiting for an answer; none will come. Unknown correlations are ignored. Thread: owner. */
+/* Gives up waiting for an answer; none will come. Unknown correlations are ignored. Thread: owner.
+ */
 void trp_ask_cancel(struct trp_self *self, uint64_t correlation);
 
 /* Answers msg->token, in this turn or later (keep the token). Each token is answered once; an
- * answer that comes too late is dropped and counted. Errors: DEAD (nobody waits), TOO_BIG.
- * Thread: owner of any actor (tokens may be passed on). */
+ * answer that comes too late is dropped. Errors: DEAD (nobody waits any more: no reason to crash,
+ * so do not return it from a turn), TOO_BIG. Thread: owner of any actor (tokens may be passed on).
+ */
 enum trp_err trp_reply(struct trp_self *self, uint64_t token, uint16_t type, const void *body,
                        size_t bytes);
 
@@ -326,11 +333,13 @@ TRP_MUST_USE enum trp_err trp_timer_start(struct trp_self *self, uint64_t delay_
  * ignored. Thread: owner. */
 void trp_timer_cancel(struct trp_self *self, uint64_t id);
 
-/* DOWN when that incarnation ends (at once if it already has). Errors: LIMIT. Thread: owner. */
+/* DOWN when that incarnation ends (at once if it already has; its reason is DEAD where a later one
+ * has lived since). Errors: NO_ACTOR, NO_MEMORY. Thread: owner. */
 TRP_MUST_USE enum trp_err trp_monitor(struct trp_self *self, struct trp_ref who, uint64_t *id);
 
 /* Follows a name over restarts: UP for the living incarnation (at once, and for each later one) and
- * DOWN for each that ends. Errors: NO_ACTOR (no such slot), LIMIT. Thread: owner. */
+ * DOWN for each that ends; a life so short that it came and went between two looks is not told.
+ * Errors: NO_ACTOR (no such slot), NO_MEMORY. Thread: owner. */
 TRP_MUST_USE enum trp_err trp_watch(struct trp_self *self, const char *name, uint64_t *id);
 
 /* Ends a monitor or a watch: nothing more comes of it. Thread: owner. */
@@ -338,7 +347,7 @@ void trp_demonitor(struct trp_self *self, uint64_t id);
 
 /* Declares an edge from one actor to another while running (a subscription is an edge), or takes it
  * back; counted, so each add needs its remove. Edges of an actor that ends go by themselves.
- * Errors: NO_ACTOR, LIMIT. Thread: owner. */
+ * Errors: NO_ACTOR (an end that is dead too), LIMIT. Thread: owner. */
 enum trp_err trp_edge_add(struct trp_self *self, struct trp_ref from, struct trp_ref to);
 void trp_edge_remove(struct trp_self *self, struct trp_ref from, struct trp_ref to);
 
@@ -378,8 +387,8 @@ const char *trp_actor_state_text(enum trp_actor_state state);
 
 /* A child, as its supervisor sees it. */
 struct trp_child {
-  struct trp_ref ref; /* the last incarnation */
-  const char *name;   /* borrowed for the system's life */
+  struct trp_ref ref;               /* the last incarnation */
+  const char *name;                 /* borrowed for the system's life */
   struct trp_restart_policy policy; /* defaults filled in */
   uint64_t restarts;
   uint32_t start_timeout_ms;
@@ -399,9 +408,9 @@ bool trp_child_look(struct trp_self *self, struct trp_ref child, struct trp_chil
  * WRONG_STATE (not down), STOPPED. Thread: owner. */
 TRP_MUST_USE enum trp_err trp_child_restart(struct trp_self *self, struct trp_ref child);
 
-/* The pill for one child alone: its admission closes to all at once; it drains and ends, which comes
- * as CHILD_ENDED, and should within its budget and one turn's limit. Told again, it has no longer.
- * Errors: NO_ACTOR, WRONG_STATE (not running), STOPPED (all stop). Thread: owner. */
+/* The pill for one child alone: its admission closes to all at once; it drains and ends, which
+ * comes as CHILD_ENDED, and should within its budget and one turn's limit. Told again, it has no
+ * longer. Errors: NO_ACTOR, WRONG_STATE (not running), STOPPED (all stop). Thread: owner. */
 TRP_MUST_USE enum trp_err trp_child_stop(struct trp_self *self, struct trp_ref child);
 
 /* ---- failing ------------------------------------------------------------------------------ */
@@ -450,8 +459,7 @@ __attribute__((format(printf, 4, 5))) void trp_log(struct trp_self *self, enum t
 
 /* The same from outside a turn; `who` stands for the actor's name. Thread: any. */
 __attribute__((format(printf, 5, 6))) void trp_system_log(struct trp_system *system,
-                                                          const char *who,
-                                                          enum trp_log_level level,
+                                                          const char *who, enum trp_log_level level,
                                                           const char *event, const char *format,
                                                           ...);
 
@@ -478,7 +486,8 @@ bool trp_system_journal_next(struct trp_system *system, uint64_t after,
 
 /* ---- statistics --------------------------------------------------------------------------- */
 
-enum trp_refusal { /* why mail was not accepted */
+/* Why mail was not accepted. */
+enum trp_refusal {
   TRP_REFUSED_FULL,
   TRP_REFUSED_STOPPED,
   TRP_REFUSED_DEAD,
@@ -486,7 +495,8 @@ enum trp_refusal { /* why mail was not accepted */
   TRP_REFUSED_COUNT
 };
 
-enum trp_loss { /* why accepted mail was never handled */
+/* Why accepted mail was never handled. */
+enum trp_loss {
   TRP_LOST_CRASH,    /* waited when the incarnation died */
   TRP_LOST_IN_HAND,  /* was in hand at the crash */
   TRP_LOST_DEADLINE, /* cut short by stop */
@@ -559,7 +569,7 @@ struct trp_thread_info {
   char owner[TRP_NAME_MAX + 1]; /* the actor or system, "" for foreign ones */
   int tid;
   bool foreign;
-  bool ended;       /* ended without deregistering */
+  bool ended;          /* ended without deregistering */
   uint64_t started_ns; /* CLOCK_MONOTONIC */
   uint64_t beat_ns;    /* the last beat or turn seen */
   uint64_t cpu_ns;

@@ -1,8 +1,8 @@
 /* turn.c - what an actor does when it runs: signals first, then the control lane, timers, news of
  * the loop, the outbox, and last a batch of mail; then, when stopping, it tries to close.
  *
- * The order is the promise that control never waits behind data. A panic unwinds to the boundary set
- * in trp_actor_step, never through the runtime's own half-done work: a turn is entered and left
+ * The order is the promise that control never waits behind data. A panic unwinds to the boundary
+ * set in trp_actor_step, never through the runtime's own half-done work: a turn is entered and left
  * around the author's function alone. */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,9 @@ enum { BATCH = 64 };
 
 static _Thread_local struct trp_actor *current;
 
-struct trp_actor *trp_turn_current(void) { return current; }
+struct trp_actor *trp_turn_current(void) {
+  return current;
+}
 void trp_turn_enter(struct trp_actor *actor) { current = actor; }
 
 void trp_actor_nudge(struct trp_actor *a) {
@@ -130,10 +132,18 @@ static void deliver_answer(struct trp_actor *a, struct trp_ask *ask) {
 static void deliver_node(struct trp_actor *a, struct trp_node *node) {
   trp_lane_unqueue(node);
   switch (node->kind) {
-    case TRP_NODE_WATCH: deliver_watch(a, (struct trp_watch *)node); break;
-    case TRP_NODE_ASK: deliver_answer(a, (struct trp_ask *)node); break;
-    case TRP_NODE_CHILD: trp_life_report(a, TRP_CHILD_OF_NODE(node)); break;
-    case TRP_NODE_NOTICE: ASSERT(false); break;
+    case TRP_NODE_WATCH:
+      deliver_watch(a, (struct trp_watch *)node);
+      break;
+    case TRP_NODE_ASK:
+      deliver_answer(a, (struct trp_ask *)node);
+      break;
+    case TRP_NODE_CHILD:
+      trp_life_report(a, TRP_CHILD_OF_NODE(node));
+      break;
+    case TRP_NODE_NOTICE:
+      ASSERT(false);
+      break;
   }
 }
 
@@ -146,8 +156,8 @@ static void run_lane(struct trp_actor *a) {
   }
 }
 
-/* An actor that stops waits for its answers, but not until it is cut short for it: after a quarter of
- * the time it has they fail, and those asked later after a quarter of the rest. */
+/* An actor that stops waits for its answers, but not until it is cut short for it: after a quarter
+ * of the time it has they fail, and those asked later after a quarter of the rest. */
 static void limit_asks(struct trp_actor *a) {
   uint64_t soft = trp_stop_deadline_ns(&a->self), now = trp_now_ns(&a->self);
   if (soft == TRP_FOREVER || soft < now + TRP_NS_PER_MS) return;
@@ -237,8 +247,8 @@ static void stop_alone(struct trp_actor *a) {
   struct trp_self *self = &a->self;
   self->alone = self->released = true;
   a->mailbox.ops->close(&a->mailbox);
-  struct trp_timer_entry entry = {
-      .due_ns = trp_now_ns(self) + a->spec.budget_ms * TRP_NS_PER_MS, .kind = TRP_TIMER_CUT};
+  struct trp_timer_entry entry = {.due_ns = trp_now_ns(self) + a->spec.budget_ms * TRP_NS_PER_MS,
+                                  .kind = TRP_TIMER_CUT};
   if (!atomic_load_explicit(&a->system->stopping, memory_order_acquire)) {
     atomic_store_explicit(&a->stop_soft_ns, entry.due_ns, memory_order_relaxed);
   }
@@ -266,8 +276,8 @@ static void run_signals(struct trp_actor *a) {
 /* What this actor still owes: nothing, before it may close. The coordinator reads it for cycles. */
 static uint64_t debts(struct trp_actor *a) {
   struct trp_self *self = &a->self;
-  uint64_t owed = (uint64_t)self->outbox.count + self->holds + (self->asks != NULL) +
-                  (self->taken != NULL);
+  uint64_t owed =
+      (uint64_t)self->outbox.count + self->holds + (self->asks != NULL) + (self->taken != NULL);
   atomic_store_explicit(&a->debts, owed, memory_order_release);
   return owed;
 }
@@ -279,8 +289,8 @@ static bool try_close(struct trp_actor *a) {
     return true;
   }
   if (debts(a) > 0 || trp_actor_state(a) != TRP_ACTOR_DRAINING || !a->self.released) return false;
-  bool empty = a->self.alone ? mailbox->ops->drained(mailbox)
-                             : mailbox->ops->close_if_empty(mailbox);
+  bool empty =
+      a->self.alone ? mailbox->ops->drained(mailbox) : mailbox->ops->close_if_empty(mailbox);
   if (!empty) return false;
   trp_life_end(a, TRP_END_STOPPED, TRP_OK);
   return true;
@@ -293,7 +303,9 @@ static enum trp_step step_between_lives(struct trp_actor *a) {
   self->todo |= atomic_exchange_explicit(&a->signals, 0, memory_order_acquire);
   if (take_todo(a, TRP_SIGNAL_LEAVE)) return TRP_STEP_LEAVE;
   if (trp_actor_state(a) == TRP_ACTOR_GONE) return TRP_STEP_IDLE;
-  if (self->todo & (TRP_SIGNAL_PILL | TRP_SIGNAL_CUT)) {
+  /* A CUT may also be left over from a stop alone that ended in the very step of its deadline. */
+  bool all_stop = atomic_load_explicit(&a->system->stopping, memory_order_acquire);
+  if (all_stop && self->todo & (TRP_SIGNAL_PILL | TRP_SIGNAL_CUT)) {
     self->todo = 0;
     atomic_store_explicit(&a->state, TRP_ACTOR_GONE, memory_order_release);
     trp_coordinator_tell(a);
@@ -327,13 +339,16 @@ enum trp_step trp_actor_step(struct trp_actor *a) {
 }
 
 bool trp_actor_park(struct trp_actor *a) {
-  bool blocked = a->self.outbox.count > 0 || ended(a);
+  bool over = ended(a), blocked = a->self.outbox.count > 0 || over;
   if (blocked) {
     atomic_exchange_explicit(&a->dozing, true, memory_order_acq_rel);
   } else if (!a->mailbox.ops->park(&a->mailbox)) {
     return false;
   }
-  if (!has_control(a)) return true;
+  /* Between lives nobody reads the lane: what is in it waits for the next one, which a signal
+   * begins. To stay awake for it would burn the processor for as long as a supervisor is down. */
+  bool news = over ? atomic_load_explicit(&a->signals, memory_order_relaxed) != 0 : has_control(a);
+  if (!news) return true;
   if (blocked) {
     atomic_exchange_explicit(&a->dozing, false, memory_order_acq_rel);
   } else {

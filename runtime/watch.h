@@ -32,7 +32,6 @@ void trp_watch_close(struct trp_watch *watch);
 void trp_watch_announce(struct trp_actor *target);
 
 /* The next thing to tell, false where all is told. Exactly one of down and up is filled: *is_up. */
-bool trp_watch_read(struct trp_watch *watch, bool *is_up, struct trp_down *down,
-                    struct trp_up *up);
+bool trp_watch_read(struct trp_watch *watch, bool *is_up, struct trp_down *down, struct trp_up *up);
 
 #endif

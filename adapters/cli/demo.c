@@ -27,7 +27,8 @@ static const char usage[] =
     "                   [--allow-faults] [--symbols A,B] [--rate N] [--seed N] [--name NAME]\n"
     "                   [--log LEVEL]\n"
     "\n"
-    "Streams quotes from the embedded exchange over a real WebSocket through supervised actors to a\n"
+    "Streams quotes from the embedded exchange over a real WebSocket through supervised actors to "
+    "a\n"
     "consumer. On a terminal a live table until Ctrl-C; otherwise lines, for 10 s by default.\n"
     "\n"
     "  --duration S       stop by itself after so long\n"
@@ -142,7 +143,6 @@ enum flag {
   OPT_HELP
 };
 
-
 static bool take_option(struct demo *d, int option, const char *text) {
   double seconds;
   uint64_t number;
@@ -156,17 +156,26 @@ static bool take_option(struct demo *d, int option, const char *text) {
       if (!take_seconds("--stop-budget", text, &seconds)) return false;
       d->system_options.budget_ms = (uint32_t)(seconds * 1e3);
       return true;
-    case OPT_REPORT: return take_report(d, text);
-    case OPT_FAULTS: d->system_options.allow_faults = true; return true;
-    case OPT_SYMBOLS: return take_symbols(d, text);
+    case OPT_REPORT:
+      return take_report(d, text);
+    case OPT_FAULTS:
+      d->system_options.allow_faults = true;
+      return true;
+    case OPT_SYMBOLS:
+      return take_symbols(d, text);
     case OPT_RATE:
       if (!take_number("--rate", text, 100000, &number)) return false;
       d->exchange.quotes_per_s = (uint32_t)number;
       return true;
-    case OPT_SEED: return take_number("--seed", text, UINT64_MAX, &d->exchange.seed);
-    case OPT_NAME: d->system_options.name = text; return true;
-    case OPT_LOG: return take_level(d, text);
-    default: return wrong("see the usage");
+    case OPT_SEED:
+      return take_number("--seed", text, UINT64_MAX, &d->exchange.seed);
+    case OPT_NAME:
+      d->system_options.name = text;
+      return true;
+    case OPT_LOG:
+      return take_level(d, text);
+    default:
+      return wrong("see the usage");
   }
 }
 
@@ -335,7 +344,8 @@ int trp_cli_demo(int argc, char **argv) {
   enum trp_err err = open_nets(&d);
   if (err != TRP_OK) return fail(&d, "the network could not be opened", err);
   err = open_control(&d);
-  if (err != TRP_OK) return fail(&d, "control is not available (--name gives the system another name)", err);
+  if (err != TRP_OK)
+    return fail(&d, "control is not available (--name gives the system another name)", err);
   err = trp_system_new(&d.system, &d.system_options);
   if (err == TRP_OK) err = add_actors(&d);
   if (err == TRP_OK) err = add_edges(&d);

@@ -69,8 +69,7 @@ static void take_news(struct trp_system *system, struct news *news) {
     char what[96];
     news->after = entry.sequence;
     snprintf(news->lines[news->count++ % NEWS], sizeof news->lines[0], "%-16s %-14s %.60s",
-             trp_type_name(entry.type), entry.actor,
-             what_of(entry.type, &body, what, sizeof what));
+             trp_type_name(entry.type), entry.actor, what_of(entry.type, &body, what, sizeof what));
   }
 }
 
@@ -86,8 +85,9 @@ static uint64_t restarts_of(struct trp_system *system) {
 static void paint(const struct trp_demo_screen *s, const struct trp_consumer_view *v,
                   const struct news *news) {
   static struct page page;
-  put(&page, "\033[H\033[1mtroupe\033[0m  %s  %s  up %.0f s   feed \033[1m%s\033[0m   restarts %" PRIu64
-             "   gaps %" PRIu64 " (%" PRIu64 " events)\033[K\n\033[K\n",
+  put(&page,
+      "\033[H\033[1mtroupe\033[0m  %s  %s  up %.0f s   feed \033[1m%s\033[0m   restarts %" PRIu64
+      "   gaps %" PRIu64 " (%" PRIu64 " events)\033[K\n\033[K\n",
       trp_system_name(s->system), trp_system_state(s->system),
       (double)trp_system_uptime_ns(s->system) / 1e9, trp_feed_state_text(v->feed_state),
       restarts_of(s->system), v->gaps, v->lost);
@@ -111,7 +111,9 @@ static void print_lines(const struct trp_demo_screen *s, const struct trp_consum
   double at = (double)trp_system_uptime_ns(s->system) / 1e9;
   for (uint32_t i = 0; i < v->count; i++) {
     const struct trp_consumer_row *r = &v->rows[i];
-    put(&page, "%6.1f %-16s bid %.8g ask %.8g %" PRIu64 "/s p50 %.0f us p99 %.0f us %s restarts %" PRIu64 "\n",
+    put(&page,
+        "%6.1f %-16s bid %.8g ask %.8g %" PRIu64 "/s p50 %.0f us p99 %.0f us %s restarts %" PRIu64
+        "\n",
         at, trp_symbol_name(r->symbol), r->bid, r->ask, r->quotes_per_s, (double)v->p50_ns / 1e3,
         (double)v->p99_ns / 1e3, trp_feed_state_text(v->feed_state), restarts_of(s->system));
   }

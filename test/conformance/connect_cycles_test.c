@@ -1,6 +1,6 @@
-/* Connecting and disconnecting leaves nothing: equal figures after few and after many cycles. A cycle
- * takes about 2 ms, so that ten thousand fit here; under a sanitizer or valgrind, where the figures
- * that count heap bytes are not to be had anyway, there are fewer. */
+/* Connecting and disconnecting leaves nothing: equal figures after few and after many cycles. A
+ * cycle takes about 2 ms, so that ten thousand fit here; under a sanitizer or valgrind, where heap
+ * bytes cannot be counted this way, there are fewer. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

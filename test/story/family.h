@@ -1,8 +1,8 @@
 /* family.h - a tree of supervisors and members in simulation, and its diary.
  *
- * Every start and end is written down as it happens: "+name1" the first incarnation started, "!name2"
- * the second failed to start, "-name1" the first is over. A start of somebody who is still alive ends
- * the test. One family at a time: a kind's end() has no way to ask for another. */
+ * Every start and end is written down as it happens: "+name1" the first incarnation started,
+ * "!name2" the second failed to start, "-name1" the first is over. A start of somebody who is still
+ * alive ends the test. One family at a time: a kind's end() has no way to ask for another. */
 #ifndef TRP_TEST_FAMILY_H
 #define TRP_TEST_FAMILY_H
 
@@ -36,6 +36,7 @@ struct family {
   const char *names[FAMILY_MAX], *parents[FAMILY_MAX];
   uint32_t alive[FAMILY_MAX]; /* lives of a slot at the same time */
   uint32_t count;
+  bool ordered;      /* an operator restarts who he likes: later siblings may be alive */
   const char *wrong; /* what must never be and was */
   char diary[DIARY_BYTES];
   size_t used;
@@ -47,10 +48,11 @@ void family_add_supervisor(struct family *f, const char *name, const char *paren
                            uint32_t budget_ms);
 void family_add(struct family *f, const char *name, const char *parent,
                 struct trp_restart_policy policy); /* budget and turn's limit 100 ms */
-void family_start(struct family *f); /* and the diary begins anew */
+void family_start(struct family *f);               /* and the diary begins anew */
 const struct trp_report *family_stop(struct family *f);
 const struct trp_report *family_wait(struct family *f); /* for one that stops by itself */
 void family_close(struct family *f);
+int family_clear(void **state); /* a teardown: nothing of a failed test goes on */
 
 struct manner *family_manner(struct family *f, const char *name);
 void family_tell(struct family *f, const char *name, uint16_t what);

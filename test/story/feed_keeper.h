@@ -1,8 +1,9 @@
 /* feed_keeper.h - a consumer for the feed's tests that keeps whole books and misses nothing.
  *
  * It follows the books' snapshots and updates level by level. Where it hears of a gap between the
- * feed and itself, or its subscriptions had to be restored, its books are in doubt: it asks the feed
- * to tell them again, after its own SUBSCRIBE is on its way. What it knows lies with the test. */
+ * feed and itself, or its subscriptions had to be restored, its books are in doubt: it asks the
+ * feed to tell them again, after its own SUBSCRIBE is on its way. What it knows lies with the
+ * test. */
 #ifndef TRP_TEST_STORY_FEED_KEEPER_H
 #define TRP_TEST_STORY_FEED_KEEPER_H
 

@@ -224,22 +224,46 @@ static void closing_twice(void **state) {
   }
 }
 
-/* A connect that waits in the mailbox when the pill comes does not bring the stream back. */
+/* A connect that waits in the mailbox when the pill comes brings no stream (back). */
 static void new_tasks_after_cancel_all(void **state) {
   (void)state;
   for (uint64_t seed = 180; seed < 180 + SEEDS; seed++) {
-    begin_live(seed, 50, NULL);
-    struct trp_feed_command commands[] = {{.verb = "disconnect"}, {.verb = "connect"}};
+    bool live = seed % 2 == 0;
+    world_begin(&(struct world_options){.seed = seed, .stay_disconnected = !live});
+    if (live) assert_true(world_until_phase(TRP_FEED_LIVE, 2000));
+    struct trp_feed_command connect = {.verb = "connect"};
     struct trp_ref feed = trp_system_whereis(world.system, "binance");
-    trp_sim_stall(world.system, feed, 20 * TRP_NS_PER_MS); /* so that both wait */
-    for (int i = 0; i < 2; i++) {
-      assert_int_equal(TRP_OK, trp_system_send(world.system, feed, TRP_FEED_COMMAND, &commands[i],
-                                               sizeof commands[i]));
-    }
+    trp_sim_stall(world.system, feed, 20 * TRP_NS_PER_MS); /* so that it waits */
+    assert_int_equal(TRP_OK, trp_system_send(world.system, feed, TRP_FEED_COMMAND, &connect,
+                                             sizeof connect));
     trp_system_stop(world.system, "test");
     world_end();
-    assert_int_equal(1, world.spy.attempt_count);
+    assert_int_equal(live, world.spy.attempt_count);
+    assert_int_equal(live, world.stats.closes_proper);
+  }
+}
+
+/* The handshake is done, the feed has not heard of it, and shall stop: it says goodbye all the
+ * same. It is stopped alone: else the exchange might say goodbye first. */
+static void a_stream_that_stands_unheard_of_gets_its_close_frame(void **state) {
+  (void)state;
+  for (uint64_t seed = 220; seed < 220 + SEEDS; seed++) {
+    world_begin(&(struct world_options){.seed = seed, .stay_disconnected = true});
+    assert_int_equal(TRP_OK, world_command("connect", NULL, 1000));
+    struct trp_ref feed = trp_system_whereis(world.system, "binance");
+    trp_sim_stall(world.system, feed, 20 * TRP_NS_PER_MS);
+    world_run_ms(10);
+    assert_int_equal(1, world.stats.accepted);
+    assert_false(world.spy.open);
+    struct trp_child_command stop = {.verb = "stop", .name = "binance"};
+    struct trp_ref supervisor = trp_system_whereis(world.system, "supervisor");
+    assert_int_equal(TRP_OK, trp_system_send(world.system, supervisor, TRP_CHILD_COMMAND, &stop,
+                                             sizeof stop));
+    world_run_ms(1000);
+    assert_true(trp_ref_is_nobody(trp_system_whereis(world.system, "binance")));
+    world_end();
     assert_int_equal(1, world.stats.closes_proper);
+    assert_int_equal(0, world.stats.closes_improper + world.stats.cut);
   }
 }
 
@@ -289,6 +313,7 @@ int main(void) {
       cmocka_unit_test(the_engine_stopped_before_its_producers_finished),
       cmocka_unit_test(closing_twice),
       cmocka_unit_test(new_tasks_after_cancel_all),
+      cmocka_unit_test(a_stream_that_stands_unheard_of_gets_its_close_frame),
       cmocka_unit_test(a_death_in_the_middle_of_a_disconnect_answers_who_waits),
       cmocka_unit_test(one_seed_is_one_run),
   };

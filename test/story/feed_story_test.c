@@ -89,6 +89,26 @@ static void a_refused_connection_backs_off_and_comes_back(void **state) {
   world_end();
 }
 
+/* What was asked for the sake of a stream ends with it. */
+static void snapshots_in_flight_end_with_their_stream(void **state) {
+  (void)state;
+  struct trp_simhub_conditions hole = trp_simhub_calm(), refuses = trp_simhub_calm();
+  hole.door = TRP_SIMHUB_BLACK_HOLE;
+  refuses.door = TRP_SIMHUB_REFUSES;
+  world_begin(&(struct world_options){.seed = 17, .stay_disconnected = true});
+  world_conditions(API_HOST, &hole);
+  assert_int_equal(TRP_OK, world_command("connect", NULL, 1000));
+  world_run_ms(1000);
+  assert_int_equal(3, world_held("binance", TRP_RES_SOCKET)); /* the stream, two snapshots */
+  world_conditions(STREAM_HOST, &refuses);
+  trp_simhub_drop(world.hub, STREAM_HOST);
+  world_run_ms(100);
+  assert_int_equal(TRP_FEED_BACKOFF, world.phase);
+  assert_int_equal(0, world_held("binance", TRP_RES_SOCKET));
+  assert_int_equal(0, world.feed.net->ops->live(world.feed.net));
+  world_end();
+}
+
 static void a_black_hole_is_given_up_in_time(void **state) {
   (void)state;
   struct trp_simhub_conditions hole = trp_simhub_calm();
@@ -410,6 +430,7 @@ int main(void) {
       cmocka_unit_test(a_dropped_stream_is_dialled_at_once_and_its_subscriptions_are_restored),
       cmocka_unit_test(a_server_that_hangs_up_at_once_is_dialled_ten_times_a_minute_at_most),
       cmocka_unit_test(a_refused_connection_backs_off_and_comes_back),
+      cmocka_unit_test(snapshots_in_flight_end_with_their_stream),
       cmocka_unit_test(a_black_hole_is_given_up_in_time),
       cmocka_unit_test(a_name_that_does_not_resolve_is_asked_for_again),
       cmocka_unit_test(a_silent_feed_is_stale_within_its_limit_and_recovers),

@@ -116,7 +116,8 @@ static bool same_side(const struct trp_walk *walk, uint32_t symbol, bool bids,
   static struct trp_walk_level levels[LEVELS_COMPARED];
   uint32_t count = trp_walk_levels(walk, symbol, bids, levels, LEVELS_COMPARED);
   for (uint32_t i = 0; i < count; i++) {
-    if (i >= side->count || !same_level(side->entries[side->count - 1 - i], levels[i])) return false;
+    if (i >= side->count) return false;
+    if (!same_level(side->entries[side->count - 1 - i], levels[i])) return false;
   }
   return true;
 }
@@ -260,20 +261,13 @@ static void check_phase(void) {
 static void after_step(void *arg) {
   (void)arg;
   struct trp_journal_entry entry;
-  union {
-    struct trp_feed_state state;
-    char room[sizeof(struct trp_thread_crashed)];
-  } body;
-  while (trp_system_journal_next(world.system, world.journal_seen, &entry, &body, sizeof body)) {
+  struct trp_feed_state said;
+  while (trp_system_journal_next(world.system, world.journal_seen, &entry, &said, sizeof said)) {
     world.journal_seen = entry.sequence;
-    if (entry.type == TRP_FEED_STATE) world.phase = body.state.state;
-    bool feed = strcmp(entry.actor, "binance") == 0 || strcmp(entry.actor, "supervisor") == 0;
-    if (entry.type == TRP_THREAD_CRASHED && feed && strcmp(body.room + offsetof(struct trp_thread_crashed, name), "binance") == 0) {
-      world.phase = TRP_FEED_STOPPED;
-    }
+    if (entry.type == TRP_FEED_STATE) world.phase = said.state;
   }
   struct trp_ref feed = trp_system_whereis(world.system, "binance");
-  if (trp_ref_is_nobody(feed)) world.phase = TRP_FEED_STOPPED; /* between two lives */
+  if (trp_ref_is_nobody(feed)) world.phase = TRP_FEED_STOPPED; /* dead, or between two lives */
   if (!trp_ref_is_nobody(feed)) check_phase();
 }
 
@@ -422,14 +416,6 @@ static bool in_phase(void *arg) { return world.phase == *(const uint32_t *)arg; 
 
 bool world_until_phase(uint32_t phase, uint64_t ms) {
   return trp_sim_run_until(world.system, in_phase, &phase, ms * TRP_NS_PER_MS);
-}
-
-uint32_t world_count_phase(uint32_t phase) {
-  uint32_t n = 0;
-  for (uint32_t i = 0; i < world.keeper.state_count; i++) {
-    n += world.keeper.states[i].phase == phase;
-  }
-  return n;
 }
 
 enum trp_err world_command(const char *verb, const char *symbol, uint64_t ms) {

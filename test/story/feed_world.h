@@ -73,7 +73,6 @@ struct world {
   uint32_t reply_count;
 
   uint32_t phase; /* the feed's, as it says in the journal */
-  uint64_t phase_incarnation;
   uint64_t journal_seen;
   const char *broken; /* the first broken promise; NULL */
 };
@@ -86,7 +85,7 @@ void world_begin(const struct world_options *options);
 /* Stops within 2 s; everybody must be clean, the ledger balanced, nothing left. */
 void world_end(void);
 
-/* A cmocka teardown: after a failure, and where TRP_LOUD is set, the log of the world that is left. */
+/* A cmocka teardown: where TRP_LOUD is set, the log of the world that a failure left. */
 int world_tell_trace(void **state);
 
 void world_run_ms(uint64_t ms);
@@ -94,9 +93,6 @@ uint64_t world_now_ms(void);
 
 /* True where the feed says so within that time. */
 bool world_until_phase(uint32_t phase, uint64_t ms);
-
-/* How often the feed said so since the n-th change; *first_ns gets when first. */
-uint32_t world_count_phase(uint32_t phase);
 
 /* Asks the feed and waits up to `ms`: its status, TRP_TIMEOUT where no answer came. */
 enum trp_err world_command(const char *verb, const char *symbol, uint64_t ms);

@@ -1,5 +1,5 @@
-/* The rate limiter in virtual time: the rate over long stretches, order, weights, and waits that end
- * by a deadline, a cancel, a death or a stop. */
+/* The rate limiter in virtual time: the rate over long stretches, order, weights, and waits that
+ * end by a deadline, a cancel, a death or a stop. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -75,7 +75,9 @@ static void ask_anew(struct trp_self *self, struct client *c) {
 
 static void on_order(struct trp_self *self, struct client *c, const struct order *order) {
   switch (order->verb) {
-    case TAKE: ask_for(self, c, order->weight, order->timeout_ns); break;
+    case TAKE:
+      ask_for(self, c, order->weight, order->timeout_ns);
+      break;
     case KEEP_ASKING:
       c->keep = order->weight;
       c->timeout_ns = order->timeout_ns;
@@ -442,10 +444,18 @@ static void storm(uint64_t seed) {
   for (int i = 0; i < 60; i++) {
     const char *who = client_names[trp_sim_random(world.system) % CLIENTS];
     switch (trp_sim_random(world.system) % 16) {
-      case 0: crash("limiter"); break;
-      case 1: crash(who); break;
-      case 2: order(who, CANCEL_ALL, 0, 0); break;
-      default: order(who, TAKE, 1, 50); break;
+      case 0:
+        crash("limiter");
+        break;
+      case 1:
+        crash(who);
+        break;
+      case 2:
+        order(who, CANCEL_ALL, 0, 0);
+        break;
+      default:
+        order(who, TAKE, 1, 50);
+        break;
     }
     run_ms(trp_sim_random(world.system) % 1000);
   }

@@ -21,7 +21,7 @@ enum { SEEDS = 400, SEEDS_AT_LEAST = 20, ABANDONED_MAX = 1000 };
 static const uint64_t PATIENCE_NS = UINT64_C(20) * 1000000000;
 
 /* Systems with an abandoned actor are leaked on purpose; from here they stay reachable. */
-static struct trp_system *abandoned[ABANDONED_MAX];
+static struct trp_system *volatile abandoned[ABANDONED_MAX];
 static size_t abandoned_count;
 
 static uint64_t draw(struct storm *s, uint64_t bound) { return trp_sim_random(s->system) % bound; }

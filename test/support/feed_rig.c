@@ -231,8 +231,8 @@ struct rig_sample rig_sample(void) {
 }
 
 void rig_print(const char *when, const struct rig_sample *s) {
-  printf("  %-14s heap %llu bytes, blobs %llu, links %llu, sessions %llu, sockets %lld, timers %lld,"
-         " asks %lld, subscriptions %llu, descriptors %llu, threads %llu\n",
+  printf("  %-14s heap %llu bytes, blobs %llu, links %llu, sessions %llu, sockets %lld, timers"
+         " %lld, asks %lld, subscriptions %llu, descriptors %llu, threads %llu\n",
          when, (unsigned long long)s->heap_bytes, (unsigned long long)s->blobs,
          (unsigned long long)s->links, (unsigned long long)s->sessions,
          (long long)s->held[TRP_RES_SOCKET], (long long)s->held[TRP_RES_TIMER],
@@ -245,7 +245,7 @@ void rig_exact_heap(char **argv) {
   static const char name[] = "GLIBC_TUNABLES";
   if (getenv(name) != NULL) return;
   setenv(name, "glibc.malloc.tcache_count=0:glibc.malloc.arena_max=1", 1);
-  execv("/proc/self/exe", argv); /* where it fails, the account is a little off, and the test says so */
+  execv("/proc/self/exe", argv); /* where it fails, the account is a little off: the test tells */
 }
 
 /* ---- begin and end ---- */

@@ -1,5 +1,5 @@
-/* feed_rig.h - the feed, the embedded exchange, the event engine and subscribers on real threads and
- * real sockets of the loopback, for tests.
+/* feed_rig.h - the feed, the embedded exchange, the event engine and subscribers on real threads
+ * and real sockets of the loopback, for tests.
  *
  *   exchange ~ 127.0.0.1 ~ binance -> event_engine -> consumer, visitor
  *
@@ -60,7 +60,7 @@ void rig_visitor_unsubscribe(void);
 /* Waits until the visitor has heard a quote since its last subscribing. */
 bool rig_visitor_hears(uint64_t ms);
 
-/* What the visitor's view of it is: how many quotes the consumer, and so on. */
+/* The consumer's view. */
 struct trp_consumer_view *rig_view(void);
 
 /* Waits until nothing moves any more, then takes a sample. */

@@ -75,9 +75,9 @@ static void start_demo(struct demo *d, const char *budget) {
   snprintf(d->report, sizeof d->report, "%s", process_path(name));
   snprintf(report, sizeof report, "json:%s", d->report);
   name_demo(d, count);
-  const char *args[] = {"demo",     "--allow-faults", "--name", d->name,         "--report",
-                        report,     "--duration",     "120",    "--stop-budget", budget,
-                        NULL};
+  const char *args[] = {"demo",          "--allow-faults", "--name",     d->name,
+                        "--report",      report,           "--duration", "120",
+                        "--stop-budget", budget,           NULL};
   process_start(&d->process, args);
 }
 
@@ -246,8 +246,8 @@ static void a_stop_needs_neither_a_reader_nor_room_for_the_report(void **state) 
   assert_int_equal(pipe(pipes), 0);
   struct demo d = {.process.err_fd = pipes[1]};
   name_demo(&d, 1000);
-  const char *args[] = {"demo",       "--name", d.name, "--report", "json:/dev/full",
-                        "--duration", "60",     NULL};
+  const char *args[] = {"demo",           "--name",     d.name, "--report",
+                        "json:/dev/full", "--duration", "60",   NULL};
   process_start(&d.process, args);
   close(pipes[1]);
   wait_live(&d);
@@ -280,12 +280,10 @@ static void an_actor_that_never_returns_is_abandoned_and_named(void **state) {
 
 static void wrong_use_is_told_with_status_2(void **state) {
   (void)state;
-  const char *const wrong[][4] = {{"demo", "--duration", "x", NULL},
-                                  {"demo", "--report", "xml:f", NULL},
-                                  {"demo", "--nonsense", NULL},
-                                  {"nonsense", NULL},
-                                  {"ctl", "nonsense", NULL},
-                                  {"decode", "nonsense", "f", NULL}};
+  const char *const wrong[][4] = {
+      {"demo", "--duration", "x", NULL}, {"demo", "--report", "xml:f", NULL},
+      {"demo", "--nonsense", NULL},      {"nonsense", NULL},
+      {"ctl", "nonsense", NULL},         {"decode", "nonsense", "f", NULL}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     assert_int_equal(process_run(wrong[i], NULL), 2);
   }

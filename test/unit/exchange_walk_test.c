@@ -301,7 +301,7 @@ static void two_symbols_always_exist_and_bad_names_are_refused(void **state) {
   }
   char many[TRP_WALK_SYMBOLS_MAX * 6 + 1] = "";
   for (int i = 0; i < TRP_WALK_SYMBOLS_MAX; i++) {
-    char name[8];
+    char name[24];
     snprintf(name, sizeof name, "%sAB%03d", i > 0 ? "," : "", i);
     strcat(many, name);
   }
