@@ -155,10 +155,11 @@ static void serve(struct trp_net_query *query) {
   ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
   struct pollfd polls[ARES_GETSOCK_MAXNUM];
   nfds_t n = 0;
-  int bits = ares_getsock(query->channel, sockets, ARES_GETSOCK_MAXNUM);
+  /* unsigned: c-ares's macro shifts a 1 as far as bit 31 for the last socket's writing. */
+  unsigned bits = (unsigned)ares_getsock(query->channel, sockets, ARES_GETSOCK_MAXNUM);
   for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-    short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
-                           (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
+    bool in = (bits >> i & 1) != 0, out = (bits >> (i + ARES_GETSOCK_MAXNUM) & 1) != 0;
+    short events = (short)((in ? POLLIN : 0) | (out ? POLLOUT : 0));
     if (events != 0) {
       polls[n++] = (struct pollfd){.fd = sockets[i], .events = events};
     }

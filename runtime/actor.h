@@ -117,8 +117,7 @@ struct trp_actor {
   alignas(64) _Atomic int state; /* enum trp_actor_state; the keeper's, but for DOWN to STARTING */
   struct trp_self self;
   struct trp_farewell farewell;
-  _Atomic uint64_t
-      order_due_ns; /* trp_child.due_ns: set by its supervisor, cleared by the keeper */
+  _Atomic uint64_t order_due_ns; /* trp_child.due_ns: its supervisor sets, the keeper clears it */
   _Atomic uint64_t stop_soft_ns; /* the coordinator's word: when this actor is cut short */
 
   /* figures: written by the keeper, read by any */
