@@ -2,8 +2,8 @@
  *
  * A net belongs to an actor's slot and survives its restarts (its TLS context must not be made
  * anew); links belong to the incarnation. The net is the slot's trp_loop: the actor's thread sleeps
- * in it. Its callbacks only fill buffers and call trp_notify; the actor then takes events one by one
- * with next() in its `ready` turn. Everything is bounded: frames, bodies, queues, every wait.
+ * in it. Its callbacks only fill buffers and call trp_notify; the actor then takes events one by
+ * one with next() in its `ready` turn. Everything is bounded: frames, bodies, queues, every wait.
  *
  * Implementations: net_lws.c (libwebsockets and c-ares), net_sim.c (delay, drop, silence,
  * half-open, reorder by seed). One conformance suite runs over both.
@@ -19,7 +19,6 @@
 struct trp_net;
 
 /* A link is named by a plain uint64_t of its net: never reused, 0 is none. */
-
 
 enum trp_net_event_kind {
   TRP_NET_OPENED = 1, /* client: the WebSocket stands */
@@ -37,28 +36,28 @@ struct trp_net_event {
   enum trp_net_event_kind kind;
   uint64_t link;
   enum trp_err err;
-  bool binary;        /* FRAME */
-  bool proper;        /* CLOSED: by a close frame from the other side (or both), not a dead socket */
-  uint16_t code;      /* CLOSED: the close code, 1006 where there was none */
-  uint16_t status;    /* RESPONSE: HTTP status; FAILED of a handshake: the HTTP status if any */
+  bool binary;     /* FRAME */
+  bool proper;     /* CLOSED: by a close frame from the other side (or both), not a dead socket */
+  uint16_t code;   /* CLOSED: the close code, 1006 where there was none */
+  uint16_t status; /* RESPONSE: HTTP status; FAILED of a handshake: the HTTP status if any */
   uint32_t retry_after_s; /* RESPONSE or FAILED: of the Retry-After header, 0 where absent */
-  const char *method; /* REQUEST */
-  const char *path;   /* ACCEPTED, REQUEST: path and query */
-  const char *reason; /* CLOSED, FAILED: for a person; never NULL */
-  const void *bytes;  /* FRAME, RESPONSE, REQUEST body */
+  const char *method;     /* REQUEST */
+  const char *path;       /* ACCEPTED, REQUEST: path and query */
+  const char *reason;     /* CLOSED, FAILED: for a person; never NULL */
+  const void *bytes;      /* FRAME, RESPONSE, REQUEST body */
   size_t size;
-  uint64_t at_ns;     /* when the bytes were taken from the socket */
+  uint64_t at_ns; /* when the bytes were taken from the socket */
 };
 
 /* A URL: ws:// wss:// http:// https://, host, port, path with query. */
 struct trp_net_request {
   const char *url;
-  const char *method;       /* HTTP: "GET" where NULL */
-  const void *body;         /* HTTP */
+  const char *method; /* HTTP: "GET" where NULL */
+  const void *body;   /* HTTP */
   size_t body_bytes;
-  const char *ca_file;      /* TLS: an own authority instead of the system's; NULL */
-  uint32_t timeout_ms;      /* until OPENED, or until the whole RESPONSE; 0: 10,000 */
-  uint32_t frame_max;       /* bytes of the largest message or body; 0: 1 MiB (HTTP: 8 MiB) */
+  const char *ca_file; /* TLS: an own authority instead of the system's; NULL */
+  uint32_t timeout_ms; /* until OPENED, or until the whole RESPONSE; 0: 10,000 */
+  uint32_t frame_max;  /* bytes of the largest message or body; 0: 1 MiB (HTTP: 8 MiB) */
 };
 
 struct trp_net_ops {
@@ -76,8 +75,8 @@ struct trp_net_ops {
   /* Starts an HTTP request; RESPONSE or FAILED follows. Errors as ws_open. */
   enum trp_err (*http_send)(struct trp_net *net, const struct trp_net_request *request,
                             uint64_t *link);
-  /* Ends a link at once in any state, resolving included; no event of it comes any more. Link 0: all
-   * links, connections that are nobody's link (newcomers, answers on their way) and events that
+  /* Ends a link at once in any state, resolving included; no event of it comes any more. Link 0:
+   * all links, connections that are nobody's link (newcomers, answers on their way) and events that
    * wait: for the end of an incarnation, after which nobody might run the loop. */
   void (*cancel)(struct trp_net *net, uint64_t link);
   /* Starts to listen for WebSocket and HTTP; *port gets the real one (asked 0: any).
@@ -112,9 +111,10 @@ static inline void trp_net_bind(struct trp_net *net, struct trp_system *system,
 }
 
 struct trp_net_options {
-  uint32_t links_max;     /* 64 */
+  uint32_t links_max;      /* 64 */
   uint32_t send_queue_max; /* messages a link may queue: 1,024 */
-  uint32_t event_bytes_max; /* bytes of received events that may wait before reading is held: 4 MiB */
+  uint32_t
+      event_bytes_max; /* bytes of received events that may wait before reading is held: 4 MiB */
 };
 
 /* A real net. Contexts are made serially: call before any other thread makes one.

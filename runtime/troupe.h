@@ -11,7 +11,9 @@
  *
  * Which thread: functions that take `struct trp_self *` are for that actor's own turn only
  * ("Thread: owner."). Functions that take `struct trp_system *` are for everyone ("Thread: any.")
- * unless they say otherwise. Times are in nanoseconds of the system's clock unless named _ms. */
+ * unless they say otherwise. Times are in nanoseconds of the system's clock unless named _ms.
+ *
+ * Long because it is the one header: a reader finds all of an actor's world in one place. */
 #ifndef TRP_RUNTIME_TROUPE_H
 #define TRP_RUNTIME_TROUPE_H
 

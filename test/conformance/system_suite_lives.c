@@ -15,7 +15,8 @@ struct state {
 };
 
 /* Not inlined: its name is looked for in the stack. */
-__attribute__((noinline)) static enum trp_err misbehave(struct trp_self *self, struct world *w, enum where where) {
+__attribute__((noinline)) static enum trp_err misbehave(struct trp_self *self, struct world *w,
+                                                        enum where where) {
   static const char *const names[] = {"start", "receive", "ready", "stop", "end"};
   world_say(w, "<%s %llu>", names[where], (unsigned long long)trp_self_incarnation(self));
   uint64_t also = w->number[3], incarnation = trp_self_incarnation(self);

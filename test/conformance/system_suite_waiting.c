@@ -200,19 +200,17 @@ static enum trp_err expect_next(struct trp_self *self, void *state, const struct
 }
 
 static void order_is_kept_while_room_comes_and_goes(void **state) {
-  static const struct trp_kind sender = {.name = "sender",
-                                         .state_bytes = sizeof(struct state),
-                                         .start = start,
-                                         .receive = send_round};
+  static const struct trp_kind sender = {
+      .name = "sender", .state_bytes = sizeof(struct state), .start = start, .receive = send_round};
   static const struct trp_kind expecter = {.name = "expecter",
                                            .state_bytes = sizeof(struct state),
                                            .start = start,
                                            .receive = expect_next};
   struct world w;
   world_open(&w, state);
-  world_add(&w, &(struct trp_spec){.name = "to",
-                                   .kind = &expecter,
-                                   .mailbox = {.capacity = 2, .policy = TRP_WAIT}});
+  world_add(&w,
+            &(struct trp_spec){
+                .name = "to", .kind = &expecter, .mailbox = {.capacity = 2, .policy = TRP_WAIT}});
   world_add(&w, &(struct trp_spec){.name = "from", .kind = &sender});
   world_start(&w);
   w.ref[0] = world_find(&w, "to");
