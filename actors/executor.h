@@ -3,8 +3,8 @@
  *
  * An actor submits a job and gets an answer with the correlation: what the job itself answered, or
  * RESULT with the error that run returned; FULL, at once, where queue_max wait already; STOPPED
- * where a stop came first; TIMEOUT at job_limit_ms; or ASK_FAILED, as for any ask: TIMEOUT at the
- * submitter's own deadline, DEAD, STOPPED.
+ * where a stop came first; TIMEOUT at job_limit_ms; or ASK_FAILED, as for any ask. At the
+ * submitter's own deadline it is TIMEOUT from either of the two; both begin with the status.
  *
  * A job lives as long as somebody waits for it. Once nobody does (its deadline, trp_ask_cancel, the
  * submitter's death), it is not begun any more, and if it runs, trp_job_cancelled says so. A thread
@@ -14,10 +14,12 @@
  *
  * A stop drains: jobs run for half of the time there is. Then those that wait are answered STOPPED
  * and those that run see trp_job_cancelled; what has not come back after seven eighths is
- * abandoned: named in the log, and its thread stands in the account as left behind.
+ * abandoned: named in the log, and its thread stands in the account as left behind. (A submitter
+ * that stops as well waits for a quarter of its own time, and what nobody waits for is cancelled.)
  *
  * Who owns what: the arg is the executor's once submit has said OK; release gets it exactly once,
- * after run has returned or when it is certain that it will never be called, and before the answer.
+ * after run has returned or when it is certain that it will never be called, and before the answer,
+ * unless that is TIMEOUT or STOPPED for a job that runs on.
  * (After submit failed the arg is still the caller's. A job that never returns keeps its arg.) The
  * threads belong to the incarnation: whatever its end, they are joined, or told of as left behind.
  * One that outlives its incarnation stays counted, even if it ends later.

@@ -142,14 +142,19 @@ static enum trp_err receive(struct trp_self *self, void *state, const struct trp
   f->self = self;
   switch (msg->type) {
     case TRP_UP:
-    case TRP_DOWN: trp_publisher_take(self, &f->publisher, msg); break;
-    case TRP_TIMER: return on_timer(f, msg->body);
-    case TRP_FEED_COMMAND: return on_command(f, msg);
+    case TRP_DOWN:
+      trp_publisher_take(self, &f->publisher, msg);
+      break;
+    case TRP_TIMER:
+      return on_timer(f, msg->body);
+    case TRP_FEED_COMMAND:
+      return on_command(f, msg);
     case TRP_FEED_QUERY:
       trp_feed_fill_state(f, &now);
       if (msg->token != 0) trp_reply(self, msg->token, TRP_FEED_STATE, &now, sizeof now);
       break;
-    default: break; /* not for a feed */
+    default:
+      break; /* not for a feed */
   }
   return TRP_OK;
 }

@@ -22,18 +22,18 @@
 /* The args of the kind; borrowed for the system's life. Zero fields mean the default beside. */
 struct trp_binance_feed_options {
   struct trp_net *net;
-  const char *ws_base;         /* "wss://stream.binance.com:9443" */
-  const char *http_base;       /* "https://api.binance.com" */
-  const char *ca_file;         /* TLS: an own authority; NULL: the system's */
-  const char *const *symbols;  /* as the exchange writes them */
+  const char *ws_base;        /* "wss://stream.binance.com:9443" */
+  const char *http_base;      /* "https://api.binance.com" */
+  const char *ca_file;        /* TLS: an own authority; NULL: the system's */
+  const char *const *symbols; /* as the exchange writes them */
   uint32_t symbol_count;
-  const char *events;          /* the event engine's name: "event_engine" */
-  bool stay_disconnected;      /* wait for a connect command */
-  uint32_t connect_ms;         /* 10,000: until the stream stands */
-  uint32_t close_ms;           /* 1,000: for the closing handshake */
+  const char *events;     /* the event engine's name: "event_engine" */
+  bool stay_disconnected; /* wait for a connect command */
+  uint32_t connect_ms;    /* 10,000: until the stream stands */
+  uint32_t close_ms;      /* 1,000: for the closing handshake */
   struct trp_backoff_options backoff;
   struct trp_binance_options protocol; /* http_base is set from above */
-  uint64_t wall_ns;            /* Unix time at the system's 0; 0: asked of the machine */
+  uint64_t wall_ns;                    /* Unix time at the system's 0; 0: asked of the machine */
 };
 
 extern const struct trp_kind trp_binance_feed_kind;

@@ -24,7 +24,7 @@ struct trp_feed_request { /* a snapshot in flight */
 };
 
 struct trp_feed {
-  struct trp_self *self; /* whose turn it is: the machine's outputs need it */
+  struct trp_self *self;                   /* whose turn it is: the machine's outputs need it */
   struct trp_binance_feed_options options; /* defaults filled in */
   struct trp_net *net;
   struct trp_binance *binance;
@@ -32,14 +32,14 @@ struct trp_feed {
   struct trp_publisher publisher;
   enum trp_feed_phase phase;
   char reason[128];
-  uint64_t link;       /* the stream's; 0: none */
-  bool open;           /* it stands */
-  bool closing;        /* its close frame is out; CLOSED comes */
-  bool wanted;         /* connected, or trying to be */
-  bool reconnect;      /* the machine asked for a new connection */
-  bool resuming;       /* events wait in the net for room in the outbox */
-  uint32_t last_error; /* enum trp_err of the last loss */
-  uint64_t dial_timer; /* 0: none */
+  uint64_t link;          /* the stream's; 0: none */
+  bool open;              /* it stands */
+  bool closing;           /* its close frame is out; CLOSED comes */
+  bool wanted;            /* connected, or trying to be */
+  bool reconnect;         /* the machine asked for a new connection */
+  bool resuming;          /* events wait in the net for room in the outbox */
+  uint32_t last_error;    /* enum trp_err of the last loss */
+  uint64_t dial_timer;    /* 0: none */
   uint64_t not_before_ns; /* Retry-After: no dialling before */
   struct trp_feed_request requests[TRP_FEED_REQUESTS_MAX];
   uint64_t waiters[TRP_FEED_WAITERS_MAX]; /* tokens of disconnects */

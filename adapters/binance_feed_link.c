@@ -52,9 +52,8 @@ enum trp_err trp_feed_dial(struct trp_feed *f) {
   char url[256];
   f->dial_timer = 0;
   if (!trp_binance_stream_url(url, sizeof url, f->options.ws_base)) return TRP_INVALID;
-  struct trp_net_request request = {.url = url,
-                                    .ca_file = f->options.ca_file,
-                                    .timeout_ms = f->options.connect_ms};
+  struct trp_net_request request = {
+      .url = url, .ca_file = f->options.ca_file, .timeout_ms = f->options.connect_ms};
   trp_feed_set_phase(f, TRP_FEED_CONNECTING, url);
   enum trp_err err = f->net->ops->ws_open(f->net, &request, &f->link);
   if (err != TRP_OK) {
@@ -168,12 +167,20 @@ static enum trp_err take(struct trp_feed *f, const struct trp_net_event *event) 
     return TRP_OK;
   }
   switch (event->kind) {
-    case TRP_NET_OPENED: on_opened(f); break;
-    case TRP_NET_FRAME: on_frame(f, event); break;
-    case TRP_NET_PING: trp_binance_pinged(f->binance, trp_now_ns(f->self)); break;
+    case TRP_NET_OPENED:
+      on_opened(f);
+      break;
+    case TRP_NET_FRAME:
+      on_frame(f, event);
+      break;
+    case TRP_NET_PING:
+      trp_binance_pinged(f->binance, trp_now_ns(f->self));
+      break;
     case TRP_NET_CLOSED:
-    case TRP_NET_FAILED: return on_end(f, event);
-    default: break;
+    case TRP_NET_FAILED:
+      return on_end(f, event);
+    default:
+      break;
   }
   return TRP_OK;
 }

@@ -101,11 +101,10 @@ static void on_gap(void *arg, uint32_t symbol, uint64_t expected, uint64_t got) 
 }
 
 static void on_notice(void *arg, const struct trp_binance_notice *notice) {
-  static const char *const events[] = {"feed.subscribed", "feed.unsubscribed",
-                                       "feed.refused",    "feed.synced",
-                                       "feed.stale",      "feed.fresh",
-                                       "feed.snapshot_failed", "feed.bad_frame",
-                                       "feed.crossed",    "feed.complaint"};
+  static const char *const events[] = {"feed.subscribed",      "feed.unsubscribed", "feed.refused",
+                                       "feed.synced",          "feed.stale",        "feed.fresh",
+                                       "feed.snapshot_failed", "feed.bad_frame",    "feed.crossed",
+                                       "feed.complaint"};
   struct trp_feed *f = arg;
   bool bad = notice->err != TRP_OK;
   trp_log(f->self, bad ? TRP_LOG_WARN : TRP_LOG_DEBUG, events[notice->kind],

@@ -159,10 +159,14 @@ static void *run_screen(void *arg) {
   if (s->live) put(&hello, "\033[?25h\033[?1049l");
   flush(&hello);
   trp_thread_deregister();
+  pthread_mutex_lock(&s->lock);
+  s->done = true;
+  pthread_mutex_unlock(&s->lock);
   return NULL;
 }
 
 enum trp_err trp_demo_screen_start(struct trp_demo_screen *screen) {
+  pthread_mutex_init(&screen->lock, NULL);
   /* It must not take the signals that trp_system_run waits for. */
   sigset_t all, old;
   sigfillset(&all);
@@ -176,6 +180,15 @@ enum trp_err trp_demo_screen_start(struct trp_demo_screen *screen) {
 void trp_demo_screen_join(struct trp_demo_screen *screen) {
   if (!screen->started) return;
   uint64_t until = trp_deadline_in(2 * WRITE_NS);
-  struct timespec t = trp_deadline_timespec(until);
-  screen->started = pthread_clockjoin_np(screen->thread, NULL, CLOCK_MONOTONIC, &t) != 0;
+  bool done = false;
+  while (!done && trp_deadline_left_ns(until) > 0) {
+    pthread_mutex_lock(&screen->lock);
+    done = screen->done;
+    pthread_mutex_unlock(&screen->lock);
+    if (!done) nap();
+  }
+  if (!done) return; /* held back by its terminal; the process ends without it */
+  pthread_join(screen->thread, NULL);
+  pthread_mutex_destroy(&screen->lock);
+  screen->started = false;
 }

@@ -17,7 +17,8 @@ struct trp_demo_screen {
   bool live;
   uint64_t duration_ns; /* 0: until somebody stops the system */
   pthread_t thread;
-  bool started;
+  pthread_mutex_t lock; /* of done */
+  bool started, done;
 };
 
 /* Starts the thread. It ends by itself when the system stops; the terminal is given back before.

@@ -64,9 +64,15 @@ static void doubt(struct trp_self *self, struct keeper *keeper) {
 static void on_event(struct trp_self *self, struct keeper *keeper, const struct trp_msg *msg) {
   keeper->events++;
   switch (msg->type) {
-    case TRP_QUOTE: on_quote(keeper, trp_msg_quote(msg)); break;
-    case TRP_TRADE: row_of(keeper, trp_msg_trade(msg)->symbol)->trades++; break;
-    case TRP_BOOK: on_book(keeper, trp_msg_book(msg)); break;
+    case TRP_QUOTE:
+      on_quote(keeper, trp_msg_quote(msg));
+      break;
+    case TRP_TRADE:
+      row_of(keeper, trp_msg_trade(msg)->symbol)->trades++;
+      break;
+    case TRP_BOOK:
+      on_book(keeper, trp_msg_book(msg));
+      break;
     case TRP_FEED_GAP:
       if (keeper->feed_gaps < 64) {
         keeper->gap_symbols[keeper->feed_gaps] = trp_msg_feed_gap(msg)->symbol;
@@ -83,12 +89,13 @@ static void on_event(struct trp_self *self, struct keeper *keeper, const struct 
       keeper->states[keeper->state_count].at_ns = trp_now_ns(self);
       keeper->states[keeper->state_count++].phase = trp_msg_feed_state(msg)->state;
       break;
-    default: break;
+    default:
+      break;
   }
 }
 
 static enum trp_err start(struct trp_self *self, void *state, const void *args) {
-  static const uint32_t wishes[] = {TRP_QUOTE,      TRP_TRADE,    TRP_FEED_STATE,
+  static const uint32_t wishes[] = {TRP_QUOTE,     TRP_TRADE,    TRP_FEED_STATE,
                                     TRP_EVENT_GAP, TRP_FEED_GAP, TRP_BOOK};
   struct mind *mind = state;
   mind->keeper = *(struct keeper *const *)args;

@@ -20,8 +20,7 @@ static struct keeper_row *row(const char *symbol) {
 }
 
 static void begin_live(uint64_t seed, uint32_t quotes_per_s, const struct trp_spec *extra) {
-  world_begin(
-      &(struct world_options){.seed = seed, .quotes_per_s = quotes_per_s, .extra = extra});
+  world_begin(&(struct world_options){.seed = seed, .quotes_per_s = quotes_per_s, .extra = extra});
   assert_true(world_until_phase(TRP_FEED_LIVE, 2000));
 }
 
@@ -200,8 +199,7 @@ static void the_engine_stopped_before_its_producers_finished(void **state) {
     assert_int_equal(0, trp_ledger_refused(&consumer.ledger) + trp_ledger_dead(&consumer.ledger));
     /* The last thing that was told arrived: that the feed has stopped. */
     assert_true(world.keeper.state_count > 0);
-    assert_int_equal(TRP_FEED_STOPPED,
-                     world.keeper.states[world.keeper.state_count - 1].phase);
+    assert_int_equal(TRP_FEED_STOPPED, world.keeper.states[world.keeper.state_count - 1].phase);
     world_end();
   }
 }
@@ -234,8 +232,8 @@ static void new_tasks_after_cancel_all(void **state) {
     struct trp_feed_command connect = {.verb = "connect"};
     struct trp_ref feed = trp_system_whereis(world.system, "binance");
     trp_sim_stall(world.system, feed, 20 * TRP_NS_PER_MS); /* so that it waits */
-    assert_int_equal(TRP_OK, trp_system_send(world.system, feed, TRP_FEED_COMMAND, &connect,
-                                             sizeof connect));
+    assert_int_equal(
+        TRP_OK, trp_system_send(world.system, feed, TRP_FEED_COMMAND, &connect, sizeof connect));
     trp_system_stop(world.system, "test");
     world_end();
     assert_int_equal(live, world.spy.attempt_count);
@@ -257,8 +255,8 @@ static void a_stream_that_stands_unheard_of_gets_its_close_frame(void **state) {
     assert_false(world.spy.open);
     struct trp_child_command stop = {.verb = "stop", .name = "binance"};
     struct trp_ref supervisor = trp_system_whereis(world.system, "supervisor");
-    assert_int_equal(TRP_OK, trp_system_send(world.system, supervisor, TRP_CHILD_COMMAND, &stop,
-                                             sizeof stop));
+    assert_int_equal(
+        TRP_OK, trp_system_send(world.system, supervisor, TRP_CHILD_COMMAND, &stop, sizeof stop));
     world_run_ms(1000);
     assert_true(trp_ref_is_nobody(trp_system_whereis(world.system, "binance")));
     world_end();

@@ -50,11 +50,21 @@ static void bad_weather(void) {
   struct trp_simhub_conditions c = trp_simhub_calm();
   const char *host = any_host();
   switch (draw(7)) {
-    case 0: c.door = TRP_SIMHUB_REFUSES; break;
-    case 1: c.door = TRP_SIMHUB_BLACK_HOLE; break;
-    case 2: c.resolve_fails = true; break;
-    case 3: c.drop_ppm = 20000; break;
-    case 4: c.half_open_ppm = 5000; break;
+    case 0:
+      c.door = TRP_SIMHUB_REFUSES;
+      break;
+    case 1:
+      c.door = TRP_SIMHUB_BLACK_HOLE;
+      break;
+    case 2:
+      c.resolve_fails = true;
+      break;
+    case 3:
+      c.drop_ppm = 20000;
+      break;
+    case 4:
+      c.half_open_ppm = 5000;
+      break;
     case 5:
       c.answer_status = (uint16_t)(draw(2) == 0 ? 429 : 503);
       c.answer_retry_s = 1 + (uint32_t)draw(RETRY_AFTER_S); /* untold, it means a minute */
@@ -69,13 +79,21 @@ static void bad_weather(void) {
 
 static void network_fault(void) {
   switch (draw(6)) {
-    case 0: trp_simhub_drop(world.hub, any_host()); break;
-    case 1: trp_simhub_half_open(world.hub, any_host()); break;
+    case 0:
+      trp_simhub_drop(world.hub, any_host());
+      break;
+    case 1:
+      trp_simhub_half_open(world.hub, any_host());
+      break;
     case 2:
       trp_simhub_silence(world.hub, any_host(), draw(FAULT_MS) * TRP_NS_PER_MS, draw(2) == 0);
       break;
-    case 3: world_conditions(any_host(), NULL); break; /* it clears up */
-    default: bad_weather(); break;
+    case 3:
+      world_conditions(any_host(), NULL);
+      break; /* it clears up */
+    default:
+      bad_weather();
+      break;
   }
 }
 
@@ -113,7 +131,9 @@ static void operator_order(void) {
       world_clerk(eth ? "unsubscribe" : "subscribe", "ETHUSDT");
       eth = !eth;
       break;
-    default: world_clerk("refresh", ""); break;
+    default:
+      world_clerk("refresh", "");
+      break;
   }
 }
 
@@ -121,12 +141,20 @@ static void one_fault(void) {
   switch (draw(8)) {
     case 0:
     case 1:
-    case 2: network_fault(); break;
+    case 2:
+      network_fault();
+      break;
     case 3:
-    case 4: exchange_fault(); break;
+    case 4:
+      exchange_fault();
+      break;
     case 5:
-    case 6: actor_fault(); break;
-    default: operator_order(); break;
+    case 6:
+      actor_fault();
+      break;
+    default:
+      operator_order();
+      break;
   }
 }
 
@@ -145,8 +173,7 @@ static void calm_down(void) {
 
 static void nothing_comes_of_what_was_taken_back(void) {
   world_run_ms(300);
-  const struct keeper_row *row =
-      feed_keeper_row(&world.keeper, trp_symbol_find("SOLUSDT.BINANCE"));
+  const struct keeper_row *row = feed_keeper_row(&world.keeper, trp_symbol_find("SOLUSDT.BINANCE"));
   if (row == NULL) return;
   uint64_t heard = row->quotes + row->trades + row->updates;
   world_run_ms(700);

@@ -337,9 +337,9 @@ static void come_to(enum from from) {
   world_run_ms(10);
 }
 
-static const uint32_t expected[] = {
-    TRP_FEED_CONNECTING, TRP_FEED_CONNECTING, TRP_FEED_CONNECTING, TRP_FEED_LIVE,
-    TRP_FEED_SYNCING,    TRP_FEED_LIVE,       TRP_FEED_LIVE,       TRP_FEED_BACKOFF};
+static const uint32_t expected[] = {TRP_FEED_CONNECTING, TRP_FEED_CONNECTING, TRP_FEED_CONNECTING,
+                                    TRP_FEED_LIVE,       TRP_FEED_SYNCING,    TRP_FEED_LIVE,
+                                    TRP_FEED_LIVE,       TRP_FEED_BACKOFF};
 
 static void a_disconnect_is_done_within_2_s_from_any_state(void **state) {
   (void)state;

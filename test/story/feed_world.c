@@ -229,8 +229,8 @@ static enum trp_err clerk_receive(struct trp_self *self, void *state, const stru
   struct world_reply *reply = msg->correlation != 0 ? reply_of(msg->correlation) : NULL;
   if (reply == NULL) return TRP_OK;
   reply->answered_ns = trp_now_ns(self);
-  reply->status = msg->type == TRP_RESULT ? trp_msg_result(msg)->status
-                                          : trp_msg_ask_failed(msg)->status;
+  reply->status =
+      msg->type == TRP_RESULT ? trp_msg_result(msg)->status : trp_msg_ask_failed(msg)->status;
   return TRP_OK;
 }
 
@@ -294,8 +294,7 @@ static void add_actors(const struct world_options *o) {
                          .kind = &market_kind,
                          .args = &world.exchange,
                          .loop = &world.exchange.net->loop});
-  add(&(struct trp_spec){
-      .name = "flaky", .kind = &flaky_kind, .loop = &world.flaky_net->loop});
+  add(&(struct trp_spec){.name = "flaky", .kind = &flaky_kind, .loop = &world.flaky_net->loop});
   add(&(struct trp_spec){.name = "clerk", .kind = &clerk_kind});
   add(&(struct trp_spec){.name = "consumer",
                          .kind = &feed_keeper_kind,
@@ -351,12 +350,12 @@ void world_begin(const struct world_options *o) {
   assert_int_equal(TRP_OK, trp_simhub_net(world.hub, &world.feed.net));
   assert_int_equal(TRP_OK, trp_simhub_net(world.hub, &world.flaky_net));
   put_spy(world.feed.net);
-  struct trp_system_options options = {.name = "story",
-                                       .sched = TRP_SCHED_SIM,
-                                       .seed = o->seed,
-                                       .allow_faults = true,
-                                       .log_level = getenv("TRP_LOUD") != NULL ? TRP_LOG_DEBUG
-                                                                               : TRP_LOG_NONE};
+  struct trp_system_options options = {
+      .name = "story",
+      .sched = TRP_SCHED_SIM,
+      .seed = o->seed,
+      .allow_faults = true,
+      .log_level = getenv("TRP_LOUD") != NULL ? TRP_LOG_DEBUG : TRP_LOG_NONE};
   assert_int_equal(TRP_OK, trp_system_new(&world.system, &options));
   add_actors(o);
   trp_sim_add_source(world.system, trp_simhub_source(world.hub));
@@ -425,9 +424,9 @@ enum trp_err world_command(const char *verb, const char *symbol, uint64_t ms) {
   uint16_t type;
   snprintf(command.verb, sizeof command.verb, "%s", verb);
   snprintf(command.symbol, sizeof command.symbol, "%s", symbol != NULL ? symbol : "");
-  enum trp_err err = trp_system_ask(world.system, trp_system_whereis(world.system, "binance"),
-                                    TRP_FEED_COMMAND, &command, sizeof command,
-                                    ms * TRP_NS_PER_MS, &type, &result, &size);
+  enum trp_err err =
+      trp_system_ask(world.system, trp_system_whereis(world.system, "binance"), TRP_FEED_COMMAND,
+                     &command, sizeof command, ms * TRP_NS_PER_MS, &type, &result, &size);
   return err != TRP_OK ? err : (enum trp_err)result.status;
 }
 
@@ -460,10 +459,10 @@ uint64_t world_engine_stat(const char *key) {
   struct trp_result result;
   size_t size = sizeof result;
   uint16_t type;
-  assert_int_equal(TRP_OK,
-                   trp_system_ask(world.system, trp_system_whereis(world.system, "event_engine"),
-                                  TRP_OPERATOR, &stats, sizeof stats, TRP_NS_PER_S, &type, &result,
-                                  &size));
+  assert_int_equal(
+      TRP_OK,
+      trp_system_ask(world.system, trp_system_whereis(world.system, "event_engine"), TRP_OPERATOR,
+                     &stats, sizeof stats, TRP_NS_PER_S, &type, &result, &size));
   const char *at = strstr(result.text, key);
   assert_non_null(at);
   return strtoull(at + strlen(key), NULL, 10);

@@ -26,13 +26,13 @@ enum { WORLD_ATTEMPTS_MAX = 1024, WORLD_REPLIES_MAX = 64 };
 
 struct world_options {
   uint64_t seed;
-  uint32_t quotes_per_s;      /* 10 */
-  const char *ws_base;        /* the exchange; FLAKY_URL */
+  uint32_t quotes_per_s; /* 10 */
+  const char *ws_base;   /* the exchange; FLAKY_URL */
   bool stay_disconnected;
-  uint32_t connect_ms;        /* 2,000 */
-  uint32_t heartbeat_ms;      /* 3,000 */
-  uint32_t stale_ms;          /* 2,000 */
-  uint32_t backoff_max_ms;    /* 30,000 */
+  uint32_t connect_ms;          /* 2,000 */
+  uint32_t heartbeat_ms;        /* 3,000 */
+  uint32_t stale_ms;            /* 2,000 */
+  uint32_t backoff_max_ms;      /* 30,000 */
   const struct trp_spec *extra; /* one more actor, started before the feed; NULL */
 };
 
@@ -53,13 +53,13 @@ struct world {
   struct keeper keeper, *keeper_args;
   void *market; /* struct trp_exchange of the incarnation that lives; NULL */
 
-  struct { /* how the flaky server behaves */
+  struct {               /* how the flaky server behaves */
     uint64_t hang_up_ms; /* after accepting; 0: never */
     uint64_t accepted;
     uint64_t link; /* the last it accepted */
   } flaky;
 
-  struct { /* between the feed and its net */
+  struct {         /* between the feed and its net */
     uint64_t link; /* the stream that was dialled last; 0: it has ended */
     bool open;     /* and the feed knows it */
     uint64_t opens;

@@ -17,12 +17,12 @@
 #include "adapters/exchange.h"
 
 struct rig_options {
-  const char *ws_base;   /* NULL: the embedded exchange */
-  const char *http_base; /* NULL: the embedded exchange */
-  const char *servers;   /* where names are asked; NULL: the system's servers */
+  const char *ws_base;        /* NULL: the embedded exchange */
+  const char *http_base;      /* NULL: the embedded exchange */
+  const char *servers;        /* where names are asked; NULL: the system's servers */
   const char *const *symbols; /* NULL: BTCUSDT */
   uint32_t symbol_count;
-  bool connect;          /* at once, instead of on command */
+  bool connect; /* at once, instead of on command */
   bool no_consumer;
   const char *capture, *snapshots; /* of the exchange; NULL: a walk */
   uint32_t quotes_per_s;
@@ -38,7 +38,7 @@ struct rig_sample {
   uint64_t sessions;           /* of the exchange */
   uint64_t subscriptions, subscribers;
   uint64_t descriptors, threads;
-  uint64_t heap_bytes; /* 0 where it cannot be told: under a sanitizer */
+  uint64_t heap_bytes; /* 0 where it cannot be told: sanitizers, valgrind */
 };
 
 void rig_begin(const struct rig_options *options);
