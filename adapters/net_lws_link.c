@@ -246,8 +246,8 @@ static void resolved(void *user, enum trp_err err, const char *reason,
   trp_net_link_connect(link);
 }
 
-/* An address is taken as it is; a name is asked for, but for the one that always means this host and
- * is nobody else's business (RFC 6761, section 6.3). */
+/* An address is taken as it is; a name is asked for, but for the one that always means this host
+ * and is nobody else's business (RFC 6761, section 6.3). */
 static enum trp_err start_resolving(struct trp_net_link *link) {
   if (strcasecmp(link->url.host, "localhost") == 0) {
     link->addresses = (struct trp_net_addresses){.count = 2, .text = {"127.0.0.1", "::1"}};
