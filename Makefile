@@ -77,7 +77,7 @@ FUZZERS := $(call programs,$(FUZZ_SRC))
 EXAMPLES := $(call programs,$(EXAMPLE_SRC))
 BENCHES := $(call programs,$(BENCH_SRC))
 STORMS := $(foreach p,$(TESTS),$(if $(findstring storm,$(notdir $p)),$p))
-CHECKS := test/tools/check-readme test/tools/check-layers
+CHECKS := test/tools/check-readme test/tools/check-layers test/tools/check-cxx
 OBJECTS := $(call objects,$(LIB_SRC) $(GEN_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(SOAK_SRC) \
   $(FUZZ_SRC) $(EXAMPLE_SRC) $(BENCH_SRC) $(REPLAY_SRC))
 

@@ -63,6 +63,10 @@ static void judge_actor(struct trp_coordinator *c, uint32_t i, struct trp_report
   } else if (f->cleanup_failed) {
     out->late = true;
     verdict = "clean-up failed";
+  } else if (f->crashed && a->crash.error == TRP_GAVE_UP) {
+    verdict = "gave up";
+  } else if (f->crashed && f->closed_ns < c->pill_ns) {
+    verdict = a->supervisor == NULL ? "crashed" : "was down"; /* before the stop; it says why */
   } else if (!s->attached) {
     verdict = "not started";
   }

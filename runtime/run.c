@@ -31,7 +31,7 @@ struct run {
   int signal_fd, changed_fd;
   sigset_t old_mask;
   struct sigaction old_fatal[sizeof FATAL / sizeof *FATAL];
-  struct trp_fd *before;
+  struct trp_fd before[FDS_MAX];
   size_t before_count;
   int signals;
 };
@@ -40,6 +40,15 @@ struct run {
 
 static void say(const char *text) { (void)!write(STDERR_FILENO, text, strlen(text)); }
 
+/* Whose on_leave belongs to the last words. Set before the handlers are installed. */
+static struct trp_system *running;
+
+static void leave(void) {
+  if (running != NULL && running->options.on_leave != NULL) {
+    running->options.on_leave(running->options.on_leave_arg);
+  }
+}
+
 /* A memory fault cannot be survived in a thread: name it and die. Async-signal-safe only. */
 static void on_fatal(int number) {
   char stack[1024];
@@ -47,6 +56,7 @@ static void on_fatal(int number) {
   const struct trp_actor *a = trp_turn_current();
   trp_stack_capture(&pcs, 1);
   trp_stack_text(&pcs, stack, sizeof stack);
+  leave();
   say("troupe: fatal signal ");
   say(sigabbrev_np(number));
   say(" in ");
@@ -80,22 +90,31 @@ static void tell_changes_to(struct trp_system *system, int fd) {
   pthread_mutex_unlock(&system->reason_lock);
 }
 
-static bool open_run(struct run *run) {
+static sigset_t stop_signals(void) {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
-  run->before = calloc(FDS_MAX, sizeof *run->before);
-  if (run->before == NULL) return false;
-  run->before_count = trp_fd_list(run->before, FDS_MAX);
-  if (run->before_count > FDS_MAX) run->before_count = FDS_MAX;
+  return set;
+}
+
+void trp_run_hold_signals(void) {
+  sigset_t set = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static bool open_run(struct run *run) {
+  sigset_t set = stop_signals();
   if (pthread_sigmask(SIG_BLOCK, &set, &run->old_mask) != 0) return false;
   run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   run->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (run->signal_fd < 0 || run->changed_fd < 0) return false;
+  run->before_count = trp_fd_list(run->before, FDS_MAX);
+  if (run->before_count > FDS_MAX) run->before_count = FDS_MAX;
   tell_changes_to(run->system, run->changed_fd);
   signal(SIGPIPE, SIG_IGN);   /* a reader that has gone is an error of write, not an end */
   (void)!trp_stack_install(); /* without it stacks of stuck threads come from /proc */
+  running = run->system;
   install_fatal(run);
   return true;
 }
@@ -107,7 +126,7 @@ static void close_run(struct run *run) {
   if (run->signal_fd >= 0) close(run->signal_fd);
   if (run->changed_fd >= 0) close(run->changed_fd);
   pthread_sigmask(SIG_SETMASK, &run->old_mask, NULL);
-  free(run->before);
+  running = NULL;
 }
 
 /* ---- waiting ---- */
@@ -122,9 +141,7 @@ static void take_signals(struct run *run) {
     if (run->signals == 2) trp_system_stop_now(run->system, reason);
     if (run->signals < 3) continue;
     say("troupe: third signal: leaving at once, without an account\n");
-    if (run->system->options.on_leave != NULL) {
-      run->system->options.on_leave(run->system->options.on_leave_arg);
-    }
+    leave();
     _exit(1);
   }
 }
@@ -145,25 +162,30 @@ static void wait_for_end(struct run *run) {
 
 static bool was_there(const struct run *run, const struct trp_fd *fd) {
   for (size_t i = 0; i < run->before_count; i++) {
-    if (run->before[i].fd == fd->fd) return true;
+    if (run->before[i].fd == fd->fd) return strcmp(run->before[i].target, fd->target) == 0;
   }
   return false;
 }
 
-/* Descriptors that came while the system ran and have not gone. nng keeps an epoll and an eventfd
- * for the process's life, so those kinds do not count. */
+/* nng opens one epoll and one eventfd with its first socket, for the process's life. */
+static bool is_nngs(const struct trp_fd *fd, int *epolls, int *events) {
+  if (strcmp(fd->target, "anon_inode:[eventpoll]") == 0) return (*epolls)++ == 0;
+  if (strcmp(fd->target, "anon_inode:[eventfd]") == 0) return (*events)++ == 0;
+  return false;
+}
+
+/* Descriptors that came while the system ran and have not gone. */
 static int64_t count_left(struct run *run) {
-  struct trp_fd *now = calloc(FDS_MAX, sizeof *now);
-  if (now == NULL) return 0;
+  static struct trp_fd now[FDS_MAX]; /* not from the heap: the account is made in any case */
   size_t count = trp_fd_list(now, FDS_MAX);
   int64_t left = 0;
+  int epolls = 0, events = 0;
   for (size_t i = 0; i < count && i < FDS_MAX; i++) {
-    if (was_there(run, &now[i]) || strncmp(now[i].target, "anon_inode:", 11) == 0) continue;
+    if (was_there(run, &now[i]) || is_nngs(&now[i], &epolls, &events)) continue;
     left++;
     trp_system_log(run->system, "system", TRP_LOG_ERROR, "left.descriptor", "fd=%d target=%s",
                    now[i].fd, now[i].target);
   }
-  free(now);
   return left;
 }
 
@@ -183,6 +205,9 @@ static int account(struct run *run) {
   struct trp_system *system = run->system;
   trp_report_add_left(&system->report, TRP_RES_DESCRIPTOR, count_left(run));
   (void)!trp_log_flush(system->log, 100 * TRP_NS_PER_MS);
+  if (system->options.before_report != NULL) {
+    system->options.before_report(system->options.before_report_arg);
+  }
   fflush(stdout);
   if (!system->options.quiet_report) {
     (void)!trp_report_table(&system->report, STDOUT_FILENO, WRITE_NS);
@@ -194,7 +219,8 @@ static int account(struct run *run) {
 
 int trp_system_run(struct trp_system *system) {
   enum { WRONG_USE = 2 };
-  struct run run = {.system = system, .signal_fd = -1, .changed_fd = -1};
+  static struct run run; /* large for a stack; once a process */
+  run = (struct run){.system = system, .signal_fd = -1, .changed_fd = -1};
   if (system->options.sched != TRP_SCHED_THREADS) return WRONG_USE;
   if (!open_run(&run) || trp_system_start_async(system) != TRP_OK) {
     say("troupe: the system could not be started\n");
@@ -205,7 +231,7 @@ int trp_system_run(struct trp_system *system) {
   int status = account(&run);
   if (system->report.verdict == TRP_VERDICT_ABANDONED) {
     /* A thread is still in its turn: nothing of the process can be taken apart safely. */
-    if (system->options.on_leave != NULL) system->options.on_leave(system->options.on_leave_arg);
+    leave();
     _exit(status);
   }
   close_run(&run);

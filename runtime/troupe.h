@@ -201,8 +201,12 @@ struct trp_system_options {
   int log_fd;              /* where log lines go; 0: standard error; -1: nowhere */
   const char *report_json; /* trp_system_run writes the report there too; copied */
   bool quiet_report;       /* trp_system_run prints no table */
-  void (*on_leave)(
-      void *arg); /* before trp_system_run leaves by _exit: unlink what must go; NULL */
+  /* trp_system_run calls it before it prints the table: give the terminal back; NULL. */
+  void (*before_report)(void *arg);
+  void *before_report_arg;
+  /* ... and this one before it leaves by _exit, and with the last words of a fatal signal: unlink
+   * what must go. Async-signal-safe; NULL. */
+  void (*on_leave)(void *arg);
   void *on_leave_arg;
 };
 
@@ -246,6 +250,11 @@ void trp_system_destroy(struct trp_system **system);
  * returns the exit status; with an abandoned actor it leaves with _exit(1) itself.
  * Thread: the main thread, once a process. */
 int trp_system_run(struct trp_system *system);
+
+/* The first act of a main that will call trp_system_run: from here on SIGINT and SIGTERM wait for
+ * it, also in threads that libraries start before, so that an early one is a clean stop and no
+ * death. Thread: the main thread, before there is another. */
+void trp_run_hold_signals(void);
 
 /* The system's clock (virtual in simulation). Thread: any. */
 uint64_t trp_system_now_ns(struct trp_system *system);

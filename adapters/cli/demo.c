@@ -315,10 +315,17 @@ static enum trp_err open_control(struct demo *d) {
                                             .feeds = feeds,
                                             .feed_count = 1,
                                             .allow_faults = d->system_options.allow_faults};
-  d->system_options.on_leave = trp_control_ipc_leave;
-  d->system_options.on_leave_arg = d->ipc;
   return TRP_OK;
 }
+
+/* Async-signal-safe, see on_leave: the terminal and the socket are given back in any case. */
+static void leave(void *arg) {
+  struct demo *d = arg;
+  if (d->screen.live) trp_demo_screen_restore();
+  trp_control_ipc_leave(d->ipc);
+}
+
+static void end_screen(void *arg) { trp_demo_screen_join(arg); }
 
 static void close_demo(struct demo *d) {
   trp_demo_screen_join(&d->screen);
@@ -337,6 +344,7 @@ static int fail(struct demo *d, const char *what, enum trp_err err) {
 
 int trp_cli_demo(int argc, char **argv) {
   static struct demo d; /* options are borrowed for the system's life; large for a stack */
+  trp_run_hold_signals();
   set_defaults(&d);
   int parsed = parse(&d, argc, argv);
   if (parsed != 0) return parsed - 1;
@@ -346,6 +354,10 @@ int trp_cli_demo(int argc, char **argv) {
   err = open_control(&d);
   if (err != TRP_OK)
     return fail(&d, "control is not available (--name gives the system another name)", err);
+  d.system_options.before_report = end_screen;
+  d.system_options.before_report_arg = &d.screen;
+  d.system_options.on_leave = leave;
+  d.system_options.on_leave_arg = &d;
   err = trp_system_new(&d.system, &d.system_options);
   if (err == TRP_OK) err = add_actors(&d);
   if (err == TRP_OK) err = add_edges(&d);

@@ -52,6 +52,7 @@ static const char *what_of(uint16_t type, const void *body, char *out, size_t by
     snprintf(out, bytes, "%s %.60s", trp_feed_state_text(state->state), state->reason);
     return out;
   }
+  if (type == TRP_SYSTEM_STATE) return ((const struct trp_system_state *)body)->state;
   if (type == TRP_EVENT_GAP) {
     snprintf(out, bytes, "lost %" PRIu64, ((const struct trp_event_gap *)body)->lost);
     return out;
@@ -156,13 +157,17 @@ static void *run_screen(void *arg) {
     }
     nap();
   }
-  if (s->live) put(&hello, "\033[?25h\033[?1049l");
-  flush(&hello);
+  if (s->live) trp_demo_screen_restore();
   trp_thread_deregister();
   pthread_mutex_lock(&s->lock);
   s->done = true;
   pthread_mutex_unlock(&s->lock);
   return NULL;
+}
+
+void trp_demo_screen_restore(void) {
+  static const char back[] = "\033[?25h\033[?1049l"; /* cursor shown, the first screen again */
+  (void)!write(STDOUT_FILENO, back, sizeof back - 1);
 }
 
 enum trp_err trp_demo_screen_start(struct trp_demo_screen *screen) {

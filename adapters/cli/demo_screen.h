@@ -25,7 +25,10 @@ struct trp_demo_screen {
  * Errors: SYSTEM. Thread: start-up. */
 TRP_MUST_USE enum trp_err trp_demo_screen_start(struct trp_demo_screen *screen);
 
-/* Waits for it, bounded. Thread: start-up. */
+/* Gives the terminal back by one write(2): for a process that leaves at once. */
+void trp_demo_screen_restore(void);
+
+/* Waits for it, bounded; done already where it was not started. Thread: main. */
 void trp_demo_screen_join(struct trp_demo_screen *screen);
 
 #endif

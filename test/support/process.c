@@ -54,7 +54,11 @@ void process_start(struct process *p, const char *const *args) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&files, 1, p->out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (p->terminal != NULL) {
+    posix_spawn_file_actions_addopen(&files, 1, p->terminal, O_RDWR | O_NOCTTY, 0);
+  } else {
+    posix_spawn_file_actions_addopen(&files, 1, p->out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  }
   if (p->err_fd > 0) {
     posix_spawn_file_actions_adddup2(&files, p->err_fd, 2);
   } else {
@@ -76,6 +80,17 @@ unsigned long process_now_ms(void) {
 void process_nap(unsigned ms) {
   struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
   nanosleep(&t, NULL);
+}
+
+bool process_wait_signals_held(struct process *p, unsigned timeout_ms) {
+  char path[64];
+  unsigned long until = process_now_ms() + timeout_ms;
+  snprintf(path, sizeof path, "/proc/%d/status", (int)p->pid);
+  while (process_now_ms() < until) {
+    const char *blocked = strstr(process_read(path), "SigBlk:");
+    if (blocked != NULL && (strtoull(blocked + 7, NULL, 16) >> (SIGTERM - 1) & 1) != 0) return true;
+  }
+  return false;
 }
 
 int process_wait(struct process *p, unsigned timeout_ms) {

@@ -14,7 +14,8 @@ enum { PROCESS_ARGS_MAX = 24, PROCESS_TEXT_MAX = 1 << 20 };
 struct process {
   pid_t pid;
   char out[160], err[160]; /* paths of what it wrote */
-  int err_fd;              /* where not -1: used as its standard error instead */
+  int err_fd;              /* where above 0: used as its standard error instead */
+  const char *terminal;    /* where not NULL: this device is its standard output instead */
 };
 
 /* The program under test: $TROUPE, else build/release/troupe. */
@@ -28,6 +29,9 @@ const char *process_path(const char *name);
 
 /* Starts `troupe ARGS...` (ends with NULL). Asserts that it starts. */
 void process_start(struct process *process, const char *const *args);
+
+/* Waits until it has taken charge of SIGTERM: from then on a signal is its own business. */
+bool process_wait_signals_held(struct process *process, unsigned timeout_ms);
 
 /* Waits for its end; the exit status, 128 + signal, or -1 where the time is over. */
 int process_wait(struct process *process, unsigned timeout_ms);
