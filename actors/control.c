@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "actors/control_body.h"
+#include "actors/control_fault.h"
 #include "proto/text.h"
 
 static const uint64_t FEED_STATE_NS = 500 * TRP_NS_PER_MS;
@@ -169,12 +170,18 @@ static void do_order(struct trp_self *self, struct control *c, struct job *job) 
     finish(c, job, TRP_NOT_ALLOWED, "no supervisor takes orders here");
     return;
   }
+  bool me = strcmp(command.name, trp_self_name(self)) == 0;
+  if (me && !restart) { /* nobody could order it back */
+    finish(c, job, TRP_NOT_ALLOWED,
+           "use 'stop' to stop the system: control cannot be ordered back");
+    return;
+  }
   if (!restart || !find_slot(self, command.name, &info)) { /* one that is down can be restarted */
     if (trp_ref_is_nobody(reach(self, c, job, command.name))) return;
   }
   struct trp_ref supervisor = reach(self, c, job, c->options->supervisor);
   if (trp_ref_is_nobody(supervisor)) return;
-  if (strcmp(command.name, trp_self_name(self)) == 0) { /* who ends cannot answer afterwards */
+  if (me) { /* who ends cannot answer afterwards */
     tell(self, c, job, supervisor, TRP_CHILD_COMMAND, &command, sizeof command);
     return;
   }
@@ -216,6 +223,7 @@ static void do_send(struct trp_self *self, struct control *c, struct job *job) {
 
 static void do_fault(struct trp_self *self, struct control *c, struct job *job) {
   struct trp_fault fault = {.text = ""};
+  struct trp_actor_info info;
   if (!c->options->allow_faults) {
     finish(c, job, TRP_NOT_ALLOWED, "faults are not allowed here: start with --allow-faults");
     return;
@@ -224,6 +232,12 @@ static void do_fault(struct trp_self *self, struct control *c, struct job *job) 
   if (trp_ref_is_nobody(to)) return;
   if (strlen(job->request.argument) >= sizeof fault.text) {
     finish(c, job, TRP_TOO_BIG, "a fault has up to %zu bytes", sizeof fault.text - 1);
+    return;
+  }
+  const char *kind = find_slot(self, job->request.name, &info) ? info.kind : "";
+  if (!trp_control_fault_known(kind, job->request.argument)) {
+    finish(c, job, TRP_INVALID, "not a fault of \"%s\": it takes %s", job->request.name,
+           trp_control_faults(kind));
     return;
   }
   trp_text_copy(fault.text, sizeof fault.text, job->request.argument);
@@ -453,6 +467,7 @@ static void end(struct trp_self *self, void *state, enum trp_end_reason reason) 
   struct control *c = state;
   (void)self;
   (void)reason;
+  if (c->edge != NULL) c->edge->ops->unbind(c->edge);
   trp_pack_fini(&c->pack);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "actors/feed_state.h"
+#include "actors/symbol_table.h"
 #include "runtime/thread.h"
 
 enum {
@@ -119,6 +120,35 @@ void trp_control_pack_threads(struct trp_pack *pack, struct trp_self *self) {
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
+static const char *cause_text(uint32_t cause) {
+  static const char *const text[] = {
+      [TRP_CAUSE_ERROR] = "error",   [TRP_CAUSE_PANIC] = "panic", [TRP_CAUSE_EXIT] = "exit",
+      [TRP_CAUSE_SIGNAL] = "signal", [TRP_CAUSE_START] = "start", [TRP_CAUSE_STUCK] = "stuck"};
+  return cause > 0 && cause < sizeof text / sizeof *text ? text[cause] : "?";
+}
+
+static const char *error_text(uint32_t error) {
+  return error == TRP_OK ? "" : trp_err_name((enum trp_err)error);
+}
+
+/* The fields of the journal's messages that are numbers only because they travel: who watches is
+ * told the same words as who asks for the status. */
+static const char *word_of(uint16_t type, const char *field, uint32_t number) {
+  static const struct {
+    uint16_t type;
+    const char *field;
+    const char *(*text)(uint32_t number);
+  } WORDS[] = {
+      {TRP_FEED_STATE, "state", trp_feed_state_text}, {TRP_FEED_STATE, "mode", trp_feed_mode_text},
+      {TRP_FEED_STATE, "error", error_text},          {TRP_FEED_GAP, "symbol", trp_symbol_name},
+      {TRP_THREAD_CRASHED, "cause", cause_text},      {TRP_THREAD_CRASHED, "error", error_text},
+      {TRP_EVENT_GAP, "reason", error_text}};
+  for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++) {
+    if (WORDS[i].type == type && strcmp(WORDS[i].field, field) == 0) return WORDS[i].text(number);
+  }
+  return NULL;
+}
+
 /* The journal keeps so many; a reader that was slow is told how many it missed. */
 static void pack_missed(struct trp_pack *pack, uint64_t at_ns, uint64_t missed) {
   trp_pack_map(pack, 4);
@@ -140,7 +170,7 @@ void trp_control_pack_events(struct trp_pack *pack, struct trp_self *self, uint6
     uint64_t missed = after == 0 ? 0 : entry.sequence - after - 1;
     if (missed > 0) pack_missed(pack, entry.at_ns, missed);
     trp_pack_event(pack, entry.at_ns, entry.actor, entry.type, body,
-                   entry.bytes < sizeof body ? entry.bytes : sizeof body);
+                   entry.bytes < sizeof body ? entry.bytes : sizeof body, word_of);
     after = entry.sequence;
   }
   trp_pack_array_close(pack);

@@ -40,6 +40,9 @@ struct trp_control_edge;
 struct trp_control_edge_ops {
   /* This incarnation serves from now on: trp_notify tells it of calls, also of those there are. */
   void (*bind)(struct trp_control_edge *edge, struct trp_system *system, struct trp_ref slot);
+  /* This incarnation has ended. Until the next bind nobody would bid the clients farewell: should
+   * the system stop meanwhile, the edge lets them go by itself, without a word. */
+  void (*unbind)(struct trp_control_edge *edge);
   /* The call that has waited longest; false where none waits. */
   bool (*take)(struct trp_control_edge *edge, struct trp_call *call);
   /* Answers a call and forgets it; the bytes are copied. A client that has gone is no error. */

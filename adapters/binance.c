@@ -165,39 +165,58 @@ void trp_binance_destroy(struct trp_binance **binance) {
 
 /* ---- the feed's state --------------------------------------------------------------------- */
 
-static bool is_syncing(const struct trp_binance *b, const struct symbol *symbol) {
-  bool depth = (b->options.streams & TRP_BINANCE_STREAM_DEPTH) != 0;
-  if (!trp_binance_is_wanted(symbol)) return false;
-  if (symbol->sub == SUB_REFUSED) return symbol->retry_ns != NEVER_NS;
-  return symbol->sub != SUB_ON || (depth && !symbol->book.synced && symbol->snapshot != SNAP_NEVER);
+/* For good: nothing is asked for any more. */
+static bool is_refused(const struct symbol *symbol) {
+  return (symbol->sub == SUB_REFUSED && symbol->retry_ns == NEVER_NS) ||
+         (symbol->sub == SUB_ON && symbol->snapshot == SNAP_NEVER);
 }
 
-static enum trp_feed_phase judge(const struct trp_binance *b, char *reason, size_t size) {
-  uint32_t syncing = 0, stale = 0;
+static bool is_in_sync(const struct trp_binance *b, const struct symbol *symbol) {
+  bool depth = (b->options.streams & TRP_BINANCE_STREAM_DEPTH) != 0;
+  return symbol->sub == SUB_ON && (!depth || symbol->book.synced);
+}
+
+static enum trp_feed_phase judge(const struct trp_binance *b,
+                                 char reason[TRP_BINANCE_REASON_BYTES]) {
+  uint32_t wanted = 0, synced = 0, refused = 0, stale = 0;
   if (!b->open) {
-    snprintf(reason, size, "not connected");
+    snprintf(reason, TRP_BINANCE_REASON_BYTES, "not connected");
     return TRP_FEED_CONNECTING;
   }
   for (uint32_t i = 0; i < b->count; i++) {
-    syncing += is_syncing(b, &b->symbols[i]);
-    stale += b->symbols[i].stale;
+    const struct symbol *symbol = &b->symbols[i];
+    if (!trp_binance_is_wanted(symbol)) continue;
+    wanted++;
+    stale += symbol->stale;
+    if (is_refused(symbol))
+      refused++;
+    else
+      synced += is_in_sync(b, symbol);
   }
-  if (stale != 0) {
-    snprintf(reason, size, "%u of %u symbols without data", stale, b->count);
-    return TRP_FEED_STALE;
-  }
-  snprintf(reason, size, "%u of %u symbols in sync", b->count - syncing, b->count);
-  return syncing != 0 ? TRP_FEED_SYNCING : TRP_FEED_LIVE;
+  int used = stale != 0 ? snprintf(reason, TRP_BINANCE_REASON_BYTES,
+                                   "%u of %u symbols without data", stale, wanted)
+                        : snprintf(reason, TRP_BINANCE_REASON_BYTES, "%u of %u symbols in sync",
+                                   synced, wanted);
+  if (refused != 0)
+    snprintf(reason + used, TRP_BINANCE_REASON_BYTES - (size_t)used, ", %u refused", refused);
+  if (stale != 0) return TRP_FEED_STALE;
+  return synced + refused < wanted ? TRP_FEED_SYNCING : TRP_FEED_LIVE;
 }
 
+/* Progress on the way to LIVE is not told, it would be a message a symbol. */
 void trp_binance_update_state(struct trp_binance *b) {
   if (!b->changed) return;
   b->changed = false;
-  char reason[64];
-  enum trp_feed_phase state = judge(b, reason, sizeof reason);
-  if (state == b->state) return;
+  char reason[TRP_BINANCE_REASON_BYTES];
+  enum trp_feed_phase state = judge(b, reason);
+  if (state == b->state && (state != TRP_FEED_LIVE || strcmp(reason, b->reason) == 0)) return;
   b->state = state;
+  strcpy(b->reason, reason);
   b->out.state(b->out.arg, state, reason);
+}
+
+void trp_binance_reason(const struct trp_binance *b, char out[TRP_BINANCE_REASON_BYTES]) {
+  (void)judge(b, out);
 }
 
 enum trp_feed_phase trp_binance_state(const struct trp_binance *b) { return b->state; }
@@ -241,6 +260,7 @@ static void saw_data(struct trp_binance *b, struct symbol *symbol) {
   else
     symbol->quiet_ns -= (symbol->quiet_ns - pause) / QUIET_DECAY;
   symbol->data_ns = b->now_ns;
+  symbol->absent = false;
   b->give_up_ns = b->options.stale_give_up_ms * MS_NS;
   if (!symbol->stale) return;
   symbol->stale = false;
@@ -354,7 +374,7 @@ static void check_staleness(struct trp_binance *b) {
   uint32_t on = 0, stale = 0;
   for (uint32_t i = 0; i < b->count; i++) {
     struct symbol *symbol = &b->symbols[i];
-    if (symbol->sub != SUB_ON) continue;
+    if (symbol->sub != SUB_ON || symbol->absent) continue;
     on++;
     if (!symbol->stale && b->now_ns - symbol->data_ns >= patience_ns(b, symbol)) {
       symbol->stale = true;

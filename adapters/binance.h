@@ -31,6 +31,7 @@
 
 #define TRP_BINANCE_VENUE ".BINANCE"
 #define TRP_BINANCE_TICK_MS 100
+#define TRP_BINANCE_REASON_BYTES 80
 #define TRP_BINANCE_SYMBOLS_MAX 341 /* 1,024 streams a connection, three a symbol */
 
 struct trp_binance; /* opaque */
@@ -104,7 +105,7 @@ struct trp_binance_out {
   /* Continuity of this symbol's book was lost; a rebuild is under way. */
   void (*gap)(void *arg, uint32_t symbol, uint64_t expected, uint64_t got);
   void (*notice)(void *arg, const struct trp_binance_notice *notice);
-  /* trp_binance_state has changed. `reason` is for a person. */
+  /* trp_binance_state has changed, or the reason of LIVE. `reason` is for a person. */
   void (*state)(void *arg, enum trp_feed_phase state, const char *reason);
   /* Please close this connection and dial again. Said once a connection. */
   void (*reconnect)(void *arg, enum trp_error_class error_class, const char *reason);
@@ -181,6 +182,10 @@ const char *trp_binance_symbol(const struct trp_binance *binance, uint32_t i);
 /* CONNECTING while no WebSocket stands, then SYNCING, LIVE or STALE. (BACKOFF, POLLING and STOPPED
  * are the owner's to know.) */
 enum trp_feed_phase trp_binance_state(const struct trp_binance *binance);
+
+/* Why it is in this state, now, for a person: "4 of 5 symbols in sync, 1 refused". Symbols that the
+ * exchange refused for good keep no feed from being LIVE. */
+void trp_binance_reason(const struct trp_binance *binance, char out[TRP_BINANCE_REASON_BYTES]);
 
 const struct trp_binance_stats *trp_binance_stats(const struct trp_binance *binance);
 

@@ -19,15 +19,22 @@ void trp_feed_fill_state(const struct trp_feed *f, struct trp_feed_state *out) {
   out->gaps = stats->gaps;
   out->inexact = stats->inexact;
   snprintf(out->name, sizeof out->name, "%s", trp_self_name(f->self));
-  snprintf(out->reason, sizeof out->reason, "%s", f->reason);
+  /* What was told when the phase began may be old by now. */
+  bool connected =
+      f->phase == TRP_FEED_SYNCING || f->phase == TRP_FEED_LIVE || f->phase == TRP_FEED_STALE;
+  char now[TRP_BINANCE_REASON_BYTES];
+  trp_binance_reason(f->binance, now);
+  snprintf(out->reason, sizeof out->reason, "%s", connected ? now : f->reason);
 }
 
 void trp_feed_set_phase(struct trp_feed *f, enum trp_feed_phase phase, const char *reason) {
-  if (phase == f->phase) return;
+  if (phase == f->phase && (phase != TRP_FEED_LIVE || strcmp(reason, f->reason) == 0)) return;
   f->phase = phase;
   snprintf(f->reason, sizeof f->reason, "%s", reason);
   struct trp_feed_state event;
   trp_feed_fill_state(f, &event);
+  _Static_assert(sizeof event.reason == sizeof f->reason, "the same text");
+  memcpy(event.reason, f->reason, sizeof event.reason);
   trp_publish(f->self, &f->publisher, TRP_FEED_STATE, &event, sizeof event);
   trp_journal(f->self, TRP_FEED_STATE, &event, sizeof event);
   trp_log(f->self, TRP_LOG_INFO, "feed.state", "state=%s reason=\"%s\" symbols=%u updates=%" PRIu64,

@@ -40,6 +40,7 @@ struct symbol {
   bool again; /* leaving, and wanted again */
   bool alone; /* its batch was refused: find out by itself */
   bool stale;
+  bool absent; /* no such symbol, says the exchange: no data is waited for */
   uint64_t request_id;
   uint64_t retry_ns;
   struct trp_backoff retry;
@@ -70,7 +71,8 @@ struct trp_binance {
   bool reconnect_asked;
   bool changed; /* something that the feed's state depends on */
   enum trp_feed_phase state;
-  uint64_t now_ns, frame_ns; /* of this input; of the last frame of any kind */
+  char reason[TRP_BINANCE_REASON_BYTES]; /* as it was told */
+  uint64_t now_ns, frame_ns;             /* of this input; of the last frame of any kind */
   int64_t wall_us;
   uint64_t all_stale_ns; /* since when every symbol is stale; 0: they are not */
   uint64_t give_up_ns;

@@ -109,6 +109,10 @@ static void failed(struct trp_binance *b, struct symbol *symbol, enum trp_err er
   ask_later(b, symbol);
   if (error_class == TRP_CLASS_AUTH || error_class == TRP_CLASS_FATAL)
     symbol->snapshot = SNAP_NEVER;
+  if (error_class == TRP_CLASS_FATAL) {
+    symbol->absent = true;
+    symbol->stale = false;
+  }
   trp_binance_note(b, TRP_BINANCE_SNAPSHOT_FAILED, symbol, err, error_class, code, text);
 }
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <nng/nng.h>
 #include <nng/transport/ipc/ipc.h>
@@ -15,9 +14,8 @@
 enum {
   PEERS_MAX = 64,
   CALLS_PER_PEER = 4, /* so that one client cannot take all */
-  HOPS_MAX = 8,       /* devices that a request may have come through: nng's own default */
   TICK_MS = 100,
-  FAREWELL_TICK_MS = 5
+  HASTE_TICK_MS = 5 /* while leaving, and while the actor is down: a stop may come */
 };
 
 static const uint64_t WAIT_NS = 1500 * TRP_NS_PER_MS;  /* for an incarnation to take a call */
@@ -52,6 +50,8 @@ struct trp_control_ipc {
   struct trp_system *system; /* of the bound actor; NULL before the first */
   struct trp_ref slot;
   uint64_t leaving_ns; /* since when; 0: not */
+  bool down;           /* the incarnation that was bound has ended */
+  bool orphaned;       /* the system stops without it: no time for manners */
   bool left, closed;
 };
 
@@ -151,19 +151,11 @@ static void refuse_call(struct trp_control_ipc *ipc, struct call *call, enum trp
   }
 }
 
-/* The words at the head of a request that say how its answer finds back; 0 where they never end. */
-static size_t way_back(const uint8_t *frame, size_t bytes) {
-  for (size_t way = 4; way <= bytes && way <= 4 * HOPS_MAX; way += 4) {
-    if (frame[way - 4] & 0x80) return way;
-  }
-  return 0;
-}
-
 static bool on_frame(struct trp_peer_owner *owner, struct trp_peer *peer, uint8_t *frame,
                      size_t bytes) {
   struct trp_control_ipc *ipc = of_owner(owner);
   struct call *call = oldest_call(ipc, CALL_FREE, NULL);
-  size_t way = way_back(frame, bytes);
+  size_t way = trp_peer_way_back(frame, bytes);
   if (way == 0 || ipc->leaving_ns != 0) {
     free(frame);
     trp_peer_close(peer);
@@ -186,11 +178,6 @@ static void on_sent(struct trp_peer_owner *owner, struct trp_peer *peer) {
 }
 
 /* ---- the door -------------------------------------------------------------------------------- */
-
-static bool is_our_user(nng_stream *stream) {
-  uint64_t uid = 0;
-  return nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid) == 0 && uid == geteuid();
-}
 
 static void accept_next(struct trp_control_ipc *ipc) {
   if (ipc->accepting || ipc->at_door != NULL || ipc->leaving_ns != 0 || ipc->closed) return;
@@ -230,7 +217,7 @@ static void on_accept(void *arg) {
   int rv = nng_aio_result(ipc->accept);
   if (rv == 0) {
     nng_stream *stream = nng_aio_get_output(ipc->accept, 0);
-    if (ipc->leaving_ns != 0 || ipc->closed || !is_our_user(stream)) {
+    if (ipc->leaving_ns != 0 || ipc->closed || !trp_peer_is_our_user(stream)) {
       nng_stream_free(stream); /* closes it too */
       accept_next(ipc);
     } else {
@@ -260,7 +247,7 @@ static void on_gone(struct trp_peer_owner *owner, struct trp_peer *peer) {
 /* A client that has just been answered is given the time to read it and to hang up itself: nng
  * forgets what it has not read yet when it sees the other side's end. */
 static bool may_go(struct trp_control_ipc *ipc, const struct trp_peer *peer, uint64_t now) {
-  if (now - ipc->leaving_ns > FAREWELL_NS) return true;
+  if (ipc->orphaned || now - ipc->leaving_ns > FAREWELL_NS) return true;
   if (peer->writing || count_calls(ipc, peer) > 0) return false;
   return peer->served_ns == 0 || now - peer->served_ns > LINGER_NS;
 }
@@ -295,6 +282,17 @@ static void begin_leaving(struct trp_control_ipc *ipc) {
   nng_aio_cancel(ipc->tick); /* its callback comes now, and then often */
 }
 
+/* A stop while the actor is down: nobody else bids the clients farewell, and nobody waits for it,
+ * so they are let go at once. */
+static void leave_if_orphaned(struct trp_control_ipc *ipc) {
+  if (!ipc->down || ipc->leaving_ns != 0 || ipc->closed) return;
+  const char *state = trp_system_state(ipc->system);
+  if (strcmp(state, "stopping") != 0 && strcmp(state, "stopped") != 0) return;
+  ipc->orphaned = true;
+  begin_leaving(ipc);
+  go_on_leaving(ipc);
+}
+
 /* ---- the tick -------------------------------------------------------------------------------- */
 
 static void refuse_those_that_waited(struct trp_control_ipc *ipc) {
@@ -304,19 +302,6 @@ static void refuse_those_that_waited(struct trp_control_ipc *ipc) {
   refuse_call(ipc, call, TRP_TIMEOUT, "the control actor is down or busy, and took no request");
 }
 
-/* A stop while the actor is down: nobody else would bid the clients farewell. */
-static bool is_orphaned(const struct trp_control_ipc *ipc) {
-  if (ipc->system == NULL) return false;
-  const char *state = trp_system_state(ipc->system);
-  if (strcmp(state, "stopping") != 0 && strcmp(state, "stopped") != 0) return false;
-  for (size_t i = 0;; i++) {
-    struct trp_actor_info info;
-    if (!trp_system_actor(ipc->system, i, &info)) return true;
-    bool ours = info.ref.bits >> 40 == ipc->slot.bits >> 40;
-    if (ours) return info.state != TRP_ACTOR_RUNNING && info.state != TRP_ACTOR_DRAINING;
-  }
-}
-
 static void on_tick(void *arg) {
   struct trp_control_ipc *ipc = arg;
   pthread_mutex_lock(&ipc->owner.lock);
@@ -324,10 +309,11 @@ static void on_tick(void *arg) {
     if (ipc->leaving_ns == 0) {
       refuse_those_that_waited(ipc);
       accept_next(ipc);
-      if (is_orphaned(ipc)) begin_leaving(ipc);
+      leave_if_orphaned(ipc);
     }
+    bool haste = ipc->leaving_ns != 0 || ipc->down;
     if (ipc->leaving_ns != 0 && !ipc->left) go_on_leaving(ipc);
-    if (!ipc->left) nng_sleep_aio(ipc->leaving_ns != 0 ? FAREWELL_TICK_MS : TICK_MS, ipc->tick);
+    if (!ipc->left) nng_sleep_aio(haste ? HASTE_TICK_MS : TICK_MS, ipc->tick);
   }
   pthread_mutex_unlock(&ipc->owner.lock);
 }
@@ -340,6 +326,7 @@ static void bind_actor(struct trp_control_edge *edge, struct trp_system *system,
   pthread_mutex_lock(&ipc->owner.lock);
   ipc->system = system;
   ipc->slot = slot;
+  ipc->down = false;
   for (int i = 0; i < TRP_CALLS_MAX; i++) {
     struct call *call = &ipc->calls[i];
     if (call->state != CALL_TAKEN) continue;
@@ -347,6 +334,15 @@ static void bind_actor(struct trp_control_edge *edge, struct trp_system *system,
     call->since_ns = trp_peer_now_ns();
   }
   tell_actor(ipc);
+  pthread_mutex_unlock(&ipc->owner.lock);
+}
+
+static void unbind_actor(struct trp_control_edge *edge) {
+  struct trp_control_ipc *ipc = of_edge(edge);
+  pthread_mutex_lock(&ipc->owner.lock);
+  ipc->down = ipc->system != NULL;
+  leave_if_orphaned(ipc);
+  if (ipc->leaving_ns == 0) nng_aio_cancel(ipc->tick); /* from now on it comes often */
   pthread_mutex_unlock(&ipc->owner.lock);
 }
 
@@ -387,6 +383,7 @@ static void farewell(struct trp_control_edge *edge) {
   struct trp_control_ipc *ipc = of_edge(edge);
   pthread_mutex_lock(&ipc->owner.lock);
   begin_leaving(ipc);
+  if (ipc->left) tell_actor(ipc); /* it had left already, without this incarnation */
   pthread_mutex_unlock(&ipc->owner.lock);
 }
 
@@ -399,6 +396,7 @@ static bool has_left(struct trp_control_edge *edge) {
 }
 
 static const struct trp_control_edge_ops EDGE = {.bind = bind_actor,
+                                                 .unbind = unbind_actor,
                                                  .take = take_call,
                                                  .answer = give_answer,
                                                  .gone = is_gone,

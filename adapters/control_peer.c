@@ -3,12 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#include <nng/transport/ipc/ipc.h>
 
 #include "runtime/troupe.h"
 
 enum {
   GREETING_BYTES = 8,
   FRAME_MAX = 64 * 1024, /* a longer one is nonsense; a request has 1 KiB */
+  HOPS_MAX = 8,          /* devices that a request may have come through: nng's own default */
   STEP_MS = 2000,        /* for a greeting, a frame that has begun, an answer to be taken */
   FRAME_KIND = 1
 };
@@ -21,6 +25,18 @@ uint64_t trp_peer_now_ns(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint64_t)now.tv_sec * TRP_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+bool trp_peer_is_our_user(nng_stream *stream) {
+  uint64_t uid = 0;
+  return nng_stream_get_uint64(stream, NNG_OPT_IPC_PEER_UID, &uid) == 0 && uid == geteuid();
+}
+
+size_t trp_peer_way_back(const uint8_t *frame, size_t bytes) {
+  for (size_t way = 4; way <= bytes && way <= 4 * HOPS_MAX; way += 4) {
+    if (frame[way - 4] & 0x80) return way;
+  }
+  return 0;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

@@ -65,6 +65,12 @@ void trp_peer_fini(struct trp_peer *peer);
 /* Takes a new connection into a free place. */
 void trp_peer_begin(struct trp_peer *peer, nng_stream *stream);
 
+/* Whether the other end belongs to this process's user. */
+bool trp_peer_is_our_user(nng_stream *stream);
+
+/* How many bytes at the head of a request say how its answer finds back; 0 where they never end. */
+size_t trp_peer_way_back(const uint8_t *frame, size_t bytes);
+
 /* Room for a frame of so many bytes and its head; the bytes begin at TRP_PEER_HEAD_BYTES. */
 uint8_t *trp_peer_message(size_t bytes);
 

@@ -11,11 +11,11 @@
 #include <time.h>
 
 #include "adapters/exchange_sessions.h"
+#include "runtime/fault_text.h"
 
 enum {
   TAG_DUE = 1,
   BEAT_MIN_NS = 1000000, /* the market's finest grain: events closer together go out together */
-  FAULT_MS_MAX = 600000
 };
 
 /* ---- time -------------------------------------------------------------------------------------
@@ -103,17 +103,9 @@ static enum trp_err work(struct trp_exchange *exchange) {
 
 /* "verb:MS" with the verb given; false where it is something else. */
 static bool timed(const char *text, const char *verb, uint64_t *ns) {
-  size_t size = strlen(verb);
-  if (strncmp(text, verb, size) != 0 || text[size] != ':') {
-    return false;
-  }
-  const char *digits = text + size + 1;
-  size_t count = strspn(digits, "0123456789");
-  if (count == 0 || count > 7 || digits[count] != '\0') {
-    return false;
-  }
-  uint64_t ms = strtoull(digits, NULL, 10);
-  *ns = (ms < FAULT_MS_MAX ? ms : FAULT_MS_MAX) * TRP_NS_PER_MS;
+  uint64_t ms;
+  if (!trp_fault_timed(text, verb, &ms)) return false;
+  *ns = ms * TRP_NS_PER_MS;
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include "adapters/exchange_replay.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,15 +318,31 @@ static enum trp_err read_lines(struct trp_replay *replay, struct trp_capture *ca
   }
 }
 
+/* NULL: errno says why. */
+static FILE *open_regular(const char *path, struct stat *about) {
+  FILE *file = fopen(path, "re");
+  if (file == NULL) {
+    return NULL;
+  }
+  bool known = fstat(fileno(file), about) == 0;
+  if (known && S_ISREG(about->st_mode)) {
+    return file;
+  }
+  int why = !known ? errno : S_ISDIR(about->st_mode) ? EISDIR : ESPIPE;
+  fclose(file);
+  errno = why;
+  return NULL;
+}
+
 static enum trp_err read_file(struct trp_replay *replay, const char *path, bool snapshots) {
   struct arena *arena = snapshots ? &replay->snapshots_text : &replay->frames_text;
   struct trp_capture *capture = NULL;
   struct stat about;
-  FILE *file = fopen(path, "re");
-  enum trp_err err = TRP_INVALID;
-  if (file == NULL || fstat(fileno(file), &about) != 0 || !S_ISREG(about.st_mode)) {
-    goto out;
+  FILE *file = open_regular(path, &about);
+  if (file == NULL) {
+    return TRP_SYSTEM;
   }
+  enum trp_err err = TRP_OK;
   if ((uint64_t)about.st_size > TRP_REPLAY_BYTES_MAX) {
     err = TRP_TOO_BIG;
     goto out;
@@ -338,9 +355,7 @@ static enum trp_err read_file(struct trp_replay *replay, const char *path, bool 
   }
 out:
   trp_capture_destroy(&capture);
-  if (file != NULL) {
-    fclose(file);
-  }
+  fclose(file); /* only read from: errno stays */
   return err;
 }
 
@@ -361,7 +376,10 @@ enum trp_err trp_replay_open(struct trp_replay **out, const struct trp_replay_op
   }
   if (err != TRP_OK) {
     snprintf(why, why_size, "%s: %s", path,
-             err == TRP_INVALID ? "cannot be read" : trp_err_text(err));
+             err == TRP_SYSTEM ? strerror(errno) : trp_err_text(err));
+    if (err == TRP_SYSTEM) {
+      err = TRP_INVALID;
+    }
   } else if (replay->count == 0) {
     snprintf(why, why_size, "%s: no frame of a known stream in it", options->capture);
     err = TRP_INVALID;

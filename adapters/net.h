@@ -80,7 +80,8 @@ struct trp_net_ops {
    * wait: for the end of an incarnation, after which nobody might run the loop. */
   void (*cancel)(struct trp_net *net, uint64_t link);
   /* Starts to listen for WebSocket and HTTP; *port gets the real one (asked 0: any).
-   * Belongs to the net, not the incarnation. Errors: CONNECT (the address is taken), INVALID. */
+   * Belongs to the net, not the incarnation. Errors: CONNECT (the address is
+   * taken or not ours; errno may tell), INVALID. */
   enum trp_err (*listen)(struct trp_net *net, const char *host, uint16_t *port);
   /* Answers a REQUEST link and ends it. `extra` is header lines ("Retry-After: 3\r\n") or NULL. */
   enum trp_err (*respond)(struct trp_net *net, uint64_t link, uint16_t status,

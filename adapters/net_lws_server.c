@@ -76,9 +76,11 @@ enum trp_err trp_net_server_listen(struct trp_net *base, const char *host, uint1
   if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
       bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, BACKLOG) != 0 ||
       !trp_net_lws_watch_listener(net, fd)) {
+    int why = errno;
     if (fd >= 0) {
       close(fd);
     }
+    errno = why;
     return TRP_CONNECT;
   }
   net->listen_fd = fd;

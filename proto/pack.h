@@ -115,11 +115,15 @@ void trp_pack_field(struct trp_pack *pack, const struct trp_message *message,
  * are not those of a message. */
 void trp_pack_message(struct trp_pack *pack, uint16_t type, const void *body, size_t bytes);
 
-/* A message as one flat event: {event: NAME, at_ns, actor, and the message's own fields}. A field
+/* The word for a number in a field of a message; NULL: the number itself. */
+typedef const char *trp_word_fn(uint16_t type, const char *field, uint32_t number);
+
+/* A message as one flat event: {event: NAME, at_ns, actor, and the message's own fields}, fields of
+ * 32 bits as the words that `word` knows (NULL: none). A field
  * that is named like one of the three gets a trailing underscore. A user's own message, and a body
  * that is not whole, shows only its number of `bytes`. */
 void trp_pack_event(struct trp_pack *pack, uint64_t at_ns, const char *actor, uint16_t type,
-                    const void *body, size_t bytes);
+                    const void *body, size_t bytes, trp_word_fn *word);
 
 #ifdef __cplusplus
 }

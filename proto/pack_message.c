@@ -85,8 +85,16 @@ static void pack_event_key(struct trp_pack *pack, const char *name) {
   }
 }
 
+static const char *word_of(trp_word_fn *word, uint16_t type, const struct trp_field *field,
+                           const void *body) {
+  uint32_t number;
+  if (word == NULL || field->kind != TRP_FIELD_U32) return NULL;
+  memcpy(&number, (const uint8_t *)body + field->offset, sizeof number);
+  return word(type, field->name, number);
+}
+
 void trp_pack_event(struct trp_pack *pack, uint64_t at_ns, const char *actor, uint16_t type,
-                    const void *body, size_t bytes) {
+                    const void *body, size_t bytes, trp_word_fn *word) {
   const struct trp_message *message = trp_message_find(type);
   bool is_whole = message != NULL && trp_message_has_shape(message, body, bytes);
   trp_pack_map(pack, 3u + (is_whole ? message->field_count : 1u));
@@ -98,7 +106,13 @@ void trp_pack_event(struct trp_pack *pack, uint64_t at_ns, const char *actor, ui
     return;
   }
   for (size_t i = 0; i < message->field_count; i++) {
-    pack_event_key(pack, message->fields[i].name);
-    trp_pack_field(pack, message, &message->fields[i], body);
+    const struct trp_field *field = &message->fields[i];
+    const char *said = word_of(word, type, field, body);
+    pack_event_key(pack, field->name);
+    if (said != NULL) {
+      trp_pack_text(pack, said);
+    } else {
+      trp_pack_field(pack, message, field, body);
+    }
   }
 }

@@ -1,9 +1,9 @@
 #include "runtime/fault.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "runtime/fault_text.h"
 #include "runtime/system.h"
 
 /* Not inlined: the stack of a stalled or crashed actor is to show these names. */
@@ -16,6 +16,13 @@ __attribute__((noinline)) static void injected_stall(uint64_t ms) {
 __attribute__((noinline)) static void injected_panic(void) { trp_panic("ordered by the operator"); }
 
 __attribute__((noinline)) static void injected_exit(void) { pthread_exit(NULL); }
+
+/* Control lets no such text pass; an actor of the house may send one. */
+static void refuse(struct trp_actor *actor, const struct trp_msg *msg) {
+  struct trp_result no = {.status = TRP_INVALID, .text = "stall:MS takes 1 to 86400000"};
+  trp_log(&actor->self, TRP_LOG_WARN, "fault.refused", "fault=\"%s\"", trp_msg_fault(msg)->text);
+  if (msg->token != 0) (void)trp_reply(&actor->self, msg->token, TRP_RESULT, &no, sizeof no);
+}
 
 enum trp_err trp_fault_obey(struct trp_actor *actor, const struct trp_msg *msg, bool *acted) {
   const struct trp_fault *fault = trp_msg_fault(msg);
@@ -31,8 +38,11 @@ enum trp_err trp_fault_obey(struct trp_actor *actor, const struct trp_msg *msg, 
   }
   bool stall = strncmp(fault->text, "stall:", 6) == 0;
   if (stall && !actor->spec.kind->own_stall) {
-    if (actor->system->options.sched == TRP_SCHED_THREADS) {
-      injected_stall(strtoull(fault->text + 6, NULL, 10));
+    uint64_t ms;
+    if (!trp_fault_timed(fault->text, "stall", &ms)) {
+      refuse(actor, msg);
+    } else if (actor->system->options.sched == TRP_SCHED_THREADS) {
+      injected_stall(ms);
     }
     return TRP_OK;
   }

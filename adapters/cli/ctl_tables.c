@@ -60,14 +60,21 @@ static void print_table(FILE *out, const struct trp_value *rows, const struct co
   while (trp_walk_next(&walk, &row)) print_line(out, columns, count, widths, &row);
 }
 
-static const struct column ACTORS[] = {
-    {"ACTOR", NULL, "name", false},         {"KIND", NULL, "kind", false},
-    {"STATE", NULL, "state", false},        {"INCARNATION", NULL, "incarnation", true},
-    {"RESTARTS", NULL, "restarts", true},   {"DEPTH", NULL, "depth", true},
-    {"MAX", NULL, "depth_max", true},       {"OLDEST MS", NULL, "oldest_ms", true},
-    {"HANDLED", "ledger", "handled", true}, {"REFUSED", "ledger", "refused", true},
-    {"EVICTED", "ledger", "evicted", true}, {"CONFLATED", "ledger", "conflated", true},
-    {"DEAD", "ledger", "dead", true}};
+static const struct column ACTORS[] = {{"ACTOR", NULL, "name", false},
+                                       {"KIND", NULL, "kind", false},
+                                       {"PLACEMENT", NULL, "placement", false},
+                                       {"STATE", NULL, "state", false},
+                                       {"INCARNATION", NULL, "incarnation", true},
+                                       {"RESTARTS", NULL, "restarts", true},
+                                       {"DEPTH", NULL, "depth", true},
+                                       {"MAX", NULL, "depth_max", true},
+                                       {"OLDEST MS", NULL, "oldest_ms", true},
+                                       {"HANDLED", "ledger", "handled", true},
+                                       {"REFUSED", "ledger", "refused", true},
+                                       {"EVICTED", "ledger", "evicted", true},
+                                       {"CONFLATED", "ledger", "conflated", true},
+                                       {"DEAD", "ledger", "dead", true},
+                                       {"DEADLINE MS", NULL, "deadline_ms", true}};
 
 static const struct column FEEDS[] = {
     {"FEED", NULL, "name", false},      {"STATE", NULL, "state", false},

@@ -13,6 +13,7 @@
 
 #include "adapters/capture.h"
 #include "adapters/cli/cli.h"
+#include "adapters/cli/options.h"
 
 #define FRAME_FILE_MAX (2u << 20) /* more than any dialect takes as a frame */
 
@@ -96,22 +97,26 @@ static bool decode_file(struct decoder *decoder, const char *name) {
     return false;
   }
   decoder->file_name = name;
+  errno = 0;
   enum trp_err err = decode_frame(decoder, file, &taken);
   if (err == TRP_OK && !taken) err = decode_capture(decoder, file);
-  if (err != TRP_OK) fprintf(stderr, "troupe decode: %s: %s\n", name, trp_err_text(err));
+  if (err != TRP_OK) {
+    const char *why = err == TRP_SYSTEM && errno != 0 ? strerror(errno) : trp_err_text(err);
+    fprintf(stderr, "troupe decode: %s: %s\n", name, why);
+  }
   if (file != stdin) fclose(file);
   return err == TRP_OK;
 }
 
 /* ---- the subcommand ----------------------------------------------------------------------- */
 
-static int usage(void) {
+static int usage(FILE *out) {
   fputs(
       "usage: troupe decode binance|gateio|mexc [--snapshots FILE] FILE\n"
       "  FILE           a capture, - for standard input; for mexc also frames, one a file\n"
       "  --snapshots    the capture's HTTP responses, with a depth snapshot a symbol\n",
-      stderr);
-  return 2;
+      out);
+  return TRP_CLI_WRONG_USE;
 }
 
 static int run(const struct trp_decode_dialect *dialect, const char *snapshots, char **files,
@@ -143,19 +148,20 @@ int trp_cli_decode(int argc, char **argv) {
                                           {NULL, 0, NULL, 0}};
   const char *snapshots = NULL;
   int option;
+  opterr = 0;
   optind = 0; /* main may have looked at its own options before */
   while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-    if (option == 'h') return usage(), 0;
-    if (option != 's') return usage();
+    if (option == 'h') return usage(stdout), 0;
+    if (option == '?') return trp_cli_wrong_option("decode", argv), TRP_CLI_WRONG_USE;
     snapshots = optarg;
   }
   int files = argc - optind - 1;
-  if (files < 1) return usage();
+  if (files < 1) return usage(stderr);
   const struct trp_decode_dialect *dialect = dialect_of(argv[optind]);
   if (dialect == NULL) {
     fprintf(stderr, "troupe decode: unknown dialect: %s\n", argv[optind]);
-    return usage();
+    return usage(stderr);
   }
-  if (files > 1 && !dialect->frame_files) return usage();
+  if (files > 1 && !dialect->frame_files) return usage(stderr);
   return run(dialect, snapshots, argv + optind + 1, files);
 }

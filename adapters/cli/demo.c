@@ -1,10 +1,7 @@
 /* troupe demo: the embedded exchange, the Binance adapter and the whole standing company on one
  * machine, and somebody who watches. */
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,11 +13,15 @@
 #include "adapters/binance_feed.h"
 #include "adapters/cli/cli.h"
 #include "adapters/cli/demo_screen.h"
+#include "adapters/cli/options.h"
 #include "adapters/control_ipc.h"
 #include "adapters/exchange.h"
+#include "adapters/exchange_walk.h"
 #include "runtime/report.h"
 
-enum { WRONG_USE = 2, SYMBOLS_MAX = 32, DURATION_DEFAULT_S = 10 };
+enum { SYMBOLS_MAX = 32, DURATION_DEFAULT_S = 10 };
+
+#define COMMAND "demo"
 
 static const char usage[] =
     "usage: troupe demo [--duration SECONDS] [--stop-budget SECONDS] [--report json:FILE]\n"
@@ -66,58 +67,48 @@ struct demo {
 
 /* ---- the command line ---- */
 
-__attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...) {
-  va_list list;
-  va_start(list, format);
-  fputs("troupe demo: ", stderr);
-  vfprintf(stderr, format, list);
-  fputs("\nTry 'troupe demo --help'.\n", stderr);
-  va_end(list);
-  return false;
-}
-
-static bool take_seconds(const char *name, const char *text, double *out) {
-  char *rest;
-  errno = 0;
-  double s = strtod(text, &rest);
-  if (rest == text || *rest != '\0' || errno != 0 || !(s >= 0.1) || s > 1e6) {
-    return wrong("%s takes seconds from 0.1 up, not '%s'", name, text);
-  }
-  *out = s;
-  return true;
-}
-
-static bool take_number(const char *name, const char *text, uint64_t max, uint64_t *out) {
-  char *rest;
-  errno = 0;
-  unsigned long long n = strtoull(text, &rest, 10);
-  if (text[0] < '0' || text[0] > '9' || *rest != '\0' || errno != 0 || n > max) {
-    return wrong("%s takes a number up to %llu, not '%s'", name, (unsigned long long)max, text);
-  }
-  *out = n;
-  return true;
+/* The exchange makes a market of whatever is given: what it would refuse is wrong use. */
+static bool can_trade(const char *symbols) {
+  struct trp_walk *walk;
+  enum trp_err err = trp_walk_new(&walk, &(struct trp_walk_options){.symbols = symbols});
+  trp_walk_destroy(&walk);
+  return err == TRP_OK ||
+         trp_cli_wrong(COMMAND, "--symbols takes names like BTCUSDT,ETHUSDT, %d at most, not '%s'",
+                       TRP_WALK_SYMBOLS_MAX, symbols);
 }
 
 static bool take_symbols(struct demo *d, const char *text) {
-  if (strlen(text) >= sizeof d->symbols_text) return wrong("--symbols is too long");
+  if (strlen(text) >= sizeof d->symbols_text)
+    return trp_cli_wrong(COMMAND, "--symbols is too long");
   strcpy(d->symbols_text, text);
   d->exchange.symbols = text;
   d->feed.symbol_count = 0;
   char *save = NULL;
   for (char *s = strtok_r(d->symbols_text, ",", &save); s != NULL; s = strtok_r(NULL, ",", &save)) {
-    if (d->feed.symbol_count == SYMBOLS_MAX) return wrong("at most %d symbols", SYMBOLS_MAX);
+    if (d->feed.symbol_count == SYMBOLS_MAX)
+      return trp_cli_wrong(COMMAND, "at most %d symbols", SYMBOLS_MAX);
     d->symbols[d->feed.symbol_count++] = s;
   }
   d->feed.symbols = d->symbols;
-  return d->feed.symbol_count > 0 || wrong("--symbols names none");
+  if (d->feed.symbol_count == 0) return trp_cli_wrong(COMMAND, "--symbols names none");
+  return can_trade(text);
 }
 
 static bool take_report(struct demo *d, const char *text) {
   if (strncmp(text, "json:", 5) != 0 || text[5] == '\0') {
-    return wrong("--report takes json:FILE, not '%s'", text);
+    return trp_cli_wrong(COMMAND, "--report takes json:FILE, not '%s'", text);
   }
   d->system_options.report_json = text + 5;
   return true;
+}
+
+/* What the system would refuse, and no file name could hold. */
+static bool take_name(struct demo *d, const char *text) {
+  size_t fine = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-");
+  d->system_options.name = text;
+  return (fine > 0 && fine <= TRP_NAME_MAX && text[fine] == '\0') ||
+         trp_cli_wrong(COMMAND, "--name takes up to %d of a-z, 0-9, '_', '.' and '-', not '%s'",
+                       TRP_NAME_MAX, text);
 }
 
 static bool take_level(struct demo *d, const char *text) {
@@ -127,7 +118,7 @@ static bool take_level(struct demo *d, const char *text) {
     d->system_options.log_level = TRP_LOG_DEBUG + i;
     return true;
   }
-  return wrong("--log takes debug, info, warn, error or none, not '%s'", text);
+  return trp_cli_wrong(COMMAND, "--log takes debug, info, warn, error or none, not '%s'", text);
 }
 
 enum flag {
@@ -148,12 +139,12 @@ static bool take_option(struct demo *d, int option, const char *text) {
   uint64_t number;
   switch (option) {
     case OPT_DURATION:
-      if (!take_seconds("--duration", text, &seconds)) return false;
+      if (!trp_cli_take_real(COMMAND, "--duration", text, 0.1, 1e6, &seconds)) return false;
       d->screen.duration_ns = (uint64_t)(seconds * 1e9);
       d->duration_given = true;
       return true;
     case OPT_BUDGET:
-      if (!take_seconds("--stop-budget", text, &seconds)) return false;
+      if (!trp_cli_take_real(COMMAND, "--stop-budget", text, 0.1, 1e6, &seconds)) return false;
       d->system_options.budget_ms = (uint32_t)(seconds * 1e3);
       return true;
     case OPT_REPORT:
@@ -164,18 +155,17 @@ static bool take_option(struct demo *d, int option, const char *text) {
     case OPT_SYMBOLS:
       return take_symbols(d, text);
     case OPT_RATE:
-      if (!take_number("--rate", text, 100000, &number)) return false;
+      if (!trp_cli_take_number(COMMAND, "--rate", text, 1, 100000, &number)) return false;
       d->exchange.quotes_per_s = (uint32_t)number;
       return true;
     case OPT_SEED:
-      return take_number("--seed", text, UINT64_MAX, &d->exchange.seed);
+      return trp_cli_take_number(COMMAND, "--seed", text, 0, UINT64_MAX, &d->exchange.seed);
     case OPT_NAME:
-      d->system_options.name = text;
-      return true;
+      return take_name(d, text);
     case OPT_LOG:
       return take_level(d, text);
     default:
-      return wrong("see the usage");
+      return trp_cli_wrong(COMMAND, "see the usage");
   }
 }
 
@@ -199,12 +189,12 @@ static int parse(struct demo *d, int argc, char **argv) {
       fputs(usage, stdout);
       return 1;
     }
-    if (option == '?') wrong("'%s' is no option, or lacks its value", argv[optind - 1]);
-    if (option == '?' || !take_option(d, option, optarg)) return WRONG_USE + 1;
+    if (option == '?') trp_cli_wrong_option(COMMAND, argv);
+    if (option == '?' || !take_option(d, option, optarg)) return TRP_CLI_WRONG_USE + 1;
   }
   if (optind == argc) return 0;
-  wrong("'%s' is not understood", argv[optind]);
-  return WRONG_USE + 1;
+  trp_cli_wrong(COMMAND, "'%s' is not understood", argv[optind]);
+  return TRP_CLI_WRONG_USE + 1;
 }
 
 static void set_defaults(struct demo *d) {
@@ -339,7 +329,7 @@ static void close_demo(struct demo *d) {
 static int fail(struct demo *d, const char *what, enum trp_err err) {
   fprintf(stderr, "troupe demo: %s: %s\n", what, trp_err_text(err));
   close_demo(d);
-  return WRONG_USE;
+  return TRP_CLI_WRONG_USE;
 }
 
 int trp_cli_demo(int argc, char **argv) {

@@ -1,20 +1,18 @@
 /* troupe exchange: the embedded exchange alone, for clients of any make. */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "actors/supervisor.h"
 #include "adapters/cli/cli.h"
+#include "adapters/cli/options.h"
 #include "adapters/exchange.h"
 #include "adapters/exchange_replay.h"
 #include "adapters/exchange_walk.h"
 
-enum { USAGE_STATUS = 2 };
+#define COMMAND "exchange"
 
 static const char usage[] =
     "usage: troupe exchange --dialect binance --listen HOST:PORT\n"
@@ -38,39 +36,12 @@ struct settings {
   bool listens, dialect, chance, speed;
 };
 
-__attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...) {
-  va_list list;
-  va_start(list, format);
-  fputs("troupe exchange: ", stderr);
-  vfprintf(stderr, format, list);
-  fputs("\nTry 'troupe exchange --help'.\n", stderr);
-  va_end(list);
-  return false;
-}
-
 /* ---- the command line --------------------------------------------------------------------------
  */
 
-static bool take_number(const char *name, const char *text, uint64_t max, uint64_t *out) {
-  char *rest;
-  errno = 0;
-  unsigned long long n = strtoull(text, &rest, 10);
-  if (text[0] < '0' || text[0] > '9' || *rest != '\0' || errno != 0 || n > max) {
-    return wrong("%s takes a number up to %" PRIu64 ", not '%s'", name, max, text);
-  }
-  *out = n;
-  return true;
-}
-
 static bool take_speed(struct settings *settings, const char *text) {
-  char *rest;
-  double speed = strtod(text, &rest);
-  if (rest == text || *rest != '\0' || !isfinite(speed) || speed < 0) {
-    return wrong("--speed takes a number from 0 up, not '%s'", text);
-  }
-  settings->exchange.speed = speed;
   settings->speed = true;
-  return true;
+  return trp_cli_take_real(COMMAND, "--speed", text, 0, 1e6, &settings->exchange.speed);
 }
 
 /* HOST:PORT, the host in brackets where it has colons itself. */
@@ -83,9 +54,9 @@ static bool take_listen(struct settings *settings, const char *text) {
     size -= 2;
   }
   if (size == 0 || size >= sizeof settings->host) {
-    return wrong("--listen takes HOST:PORT, not '%s'", text);
+    return trp_cli_wrong(COMMAND, "--listen takes HOST:PORT, not '%s'", text);
   }
-  if (!take_number("--listen's port", colon + 1, UINT16_MAX, &port)) {
+  if (!trp_cli_take_number(COMMAND, "--listen's port", colon + 1, 0, UINT16_MAX, &port)) {
     return false;
   }
   memcpy(settings->host, text, size);
@@ -102,23 +73,24 @@ static bool take_option(struct settings *settings, int option, const char *text)
   switch (option) {
     case 'd':
       settings->dialect = strcmp(text, "binance") == 0;
-      return settings->dialect || wrong("unknown dialect '%s': there is binance", text);
+      return settings->dialect ||
+             trp_cli_wrong(COMMAND, "unknown dialect '%s': there is binance", text);
     case 'l':
       return take_listen(settings, text);
     case 's':
       settings->chance = true;
-      return take_number("--seed", text, UINT64_MAX, &exchange->seed);
+      return trp_cli_take_number(COMMAND, "--seed", text, 0, UINT64_MAX, &exchange->seed);
     case 'y':
       settings->chance = true;
       exchange->symbols = text;
       return true;
     case 'r':
       settings->chance = true;
-      if (!take_number("--rate", text, 100000, &n)) {
+      if (!trp_cli_take_number(COMMAND, "--rate", text, 1, 100000, &n)) {
         return false;
       }
       exchange->quotes_per_s = (uint32_t)n;
-      return n > 0 || wrong("--rate takes a number from 1 up");
+      return true;
     case 'c':
       exchange->capture = text;
       return true;
@@ -128,7 +100,6 @@ static bool take_option(struct settings *settings, int option, const char *text)
     case 'x':
       return take_speed(settings, text);
     default:
-      fputs("Try 'troupe exchange --help'.\n", stderr); /* getopt has named the mistake */
       return false;
   }
 }
@@ -136,16 +107,17 @@ static bool take_option(struct settings *settings, int option, const char *text)
 static bool complete(struct settings *settings) {
   const struct trp_exchange_options *exchange = &settings->exchange;
   if (!settings->dialect) {
-    return wrong("--dialect is missing");
+    return trp_cli_wrong(COMMAND, "--dialect is missing");
   }
   if (!settings->listens) {
-    return wrong("--listen is missing");
+    return trp_cli_wrong(COMMAND, "--listen is missing");
   }
   if (exchange->capture != NULL && settings->chance) {
-    return wrong("--capture plays a recording: --seed, --symbols and --rate have no place there");
+    return trp_cli_wrong(
+        COMMAND, "--capture plays a recording: --seed, --symbols and --rate have no place there");
   }
   if (exchange->capture == NULL && (exchange->snapshots != NULL || settings->speed)) {
-    return wrong("--snapshots and --speed belong to --capture");
+    return trp_cli_wrong(COMMAND, "--snapshots and --speed belong to --capture");
   }
   if (!settings->speed) {
     settings->exchange.speed = 1;
@@ -167,19 +139,23 @@ static bool read_line(struct settings *settings, int argc, char **argv, int *sta
                                           {NULL, 0, NULL, 0}};
   int option;
   optind = 0; /* glibc: begin anew, also where main has used getopt */
-  *status = USAGE_STATUS;
+  opterr = 0;
+  *status = TRP_CLI_WRONG_USE;
   while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
     if (option == 'h') {
       fputs(usage, stdout);
       *status = 0;
       return false;
     }
+    if (option == '?') {
+      return trp_cli_wrong_option(COMMAND, argv);
+    }
     if (!take_option(settings, option, optarg)) {
       return false;
     }
   }
   if (optind < argc) {
-    return wrong("'%s' is too much", argv[optind]);
+    return trp_cli_wrong(COMMAND, "'%s' is too much", argv[optind]);
   }
   return complete(settings);
 }
@@ -187,43 +163,45 @@ static bool read_line(struct settings *settings, int argc, char **argv, int *sta
 /* ---- running -----------------------------------------------------------------------------------
  */
 
-static bool show_recording(const struct trp_exchange_options *options) {
+static bool show_recording(FILE *out, const struct trp_exchange_options *options) {
   struct trp_replay *replay;
   char why[256];
   if (trp_replay_open(&replay,
                       &(struct trp_replay_options){.capture = options->capture,
                                                    .snapshots = options->snapshots},
                       why, sizeof why) != TRP_OK) {
-    return wrong("%s", why);
+    return trp_cli_wrong(COMMAND, "%s", why);
   }
-  printf("symbols:");
+  fprintf(out, "symbols:");
   for (uint32_t i = 0; i < trp_replay_symbol_count(replay); i++) {
-    printf(" %s", trp_replay_symbol(replay, i));
+    fprintf(out, " %s", trp_replay_symbol(replay, i));
   }
-  printf("\nstreams:");
+  fprintf(out, "\nstreams:");
   for (uint32_t i = 0; i < trp_replay_stream_count(replay); i++) {
-    printf(" %s", trp_replay_stream(replay, i));
+    fprintf(out, " %s", trp_replay_stream(replay, i));
   }
-  printf("\n");
+  fprintf(out, "\n");
   trp_replay_close(&replay);
   return true;
 }
 
-/* What there will be to hear; a market that cannot be made is told here, before anything runs. */
-static bool show_market(const struct trp_exchange_options *options) {
+/* What there will be to hear; a market that cannot be made is told here, before anything
+ * runs. */
+static bool show_market(FILE *out, const struct trp_exchange_options *options) {
   if (options->capture != NULL) {
-    return show_recording(options);
+    return show_recording(out, options);
   }
   struct trp_walk *walk;
-  enum trp_err err = trp_walk_new(&walk, &(struct trp_walk_options){.symbols = options->symbols});
-  if (err != TRP_OK) {
-    return wrong("--symbols '%s': %s", options->symbols, trp_err_text(err));
+  if (trp_walk_new(&walk, &(struct trp_walk_options){.symbols = options->symbols}) != TRP_OK) {
+    return trp_cli_wrong(COMMAND,
+                         "--symbols takes names like BTCUSDT,ETHUSDT, %d at most, not '%s'",
+                         TRP_WALK_SYMBOLS_MAX, options->symbols);
   }
-  printf("symbols:");
+  fprintf(out, "symbols:");
   for (uint32_t i = 0; i < trp_walk_symbol_count(walk); i++) {
-    printf(" %s", trp_walk_symbol(walk, i)->name);
+    fprintf(out, " %s", trp_walk_symbol(walk, i)->name);
   }
-  printf("\n");
+  fprintf(out, "\n");
   trp_walk_destroy(&walk);
   return true;
 }
@@ -245,25 +223,60 @@ static enum trp_err build(struct trp_system **system, const struct trp_exchange_
   return err;
 }
 
-static int run(struct trp_exchange_options *options) {
+/* No wrong use, so no word about help: but a host that is no address is. */
+static int cannot_listen(const struct trp_exchange_options *options, enum trp_err err, int why) {
+  if (err == TRP_INVALID) {
+    trp_cli_wrong(COMMAND, "--listen takes a numeric address or localhost, not '%s'",
+                  options->host);
+    return TRP_CLI_WRONG_USE;
+  }
+  fprintf(stderr, "troupe exchange: cannot listen on %s:%u: %s\n", options->host, options->port,
+          why != 0 ? strerror(why) : trp_err_text(err));
+  return TRP_CLI_FAILED;
+}
+
+static int run(struct trp_exchange_options *options, const char *market) {
   struct trp_system *system = NULL;
+  errno = 0;
   enum trp_err err = trp_exchange_listen(options);
   if (err != TRP_OK) {
-    wrong("cannot listen on %s:%u: %s", options->host, options->port, trp_err_text(err));
-    return USAGE_STATUS;
+    return cannot_listen(options, err, errno);
   }
-  printf("listening on %s:%u (ws://%s:%u/stream, http://%s:%u/api/v3)\n", options->host,
+  printf("%slistening on %s:%u (ws://%s:%u/stream, http://%s:%u/api/v3)\n", market, options->host,
          options->stats->port, options->host, options->stats->port, options->host,
          options->stats->port);
   fflush(stdout);
   err = build(&system, options);
-  int status = USAGE_STATUS;
+  int status = TRP_CLI_FAILED;
   if (err == TRP_OK) {
     status = trp_system_run(system);
   } else {
-    wrong("%s", trp_err_text(err));
+    fprintf(stderr, "troupe exchange: %s\n", trp_err_text(err));
   }
   trp_system_destroy(&system);
+  return status;
+}
+
+static int serve(struct trp_exchange_options *options) {
+  char *market = NULL;
+  size_t size;
+  FILE *out = open_memstream(&market, &size);
+  bool fine = out != NULL && show_market(out, options);
+  int status = out != NULL ? TRP_CLI_WRONG_USE : TRP_CLI_FAILED;
+  if (out != NULL) {
+    fine &= fclose(out) == 0;
+  }
+  if (fine) {
+    enum trp_err err = trp_net_lws_new(&options->net, &(struct trp_net_options){.links_max = 256});
+    if (err == TRP_OK) {
+      status = run(options, market);
+    } else {
+      fprintf(stderr, "troupe exchange: no network: %s\n", trp_err_text(err));
+      status = TRP_CLI_FAILED;
+    }
+    trp_net_destroy(&options->net);
+  }
+  free(market);
   return status;
 }
 
@@ -271,19 +284,9 @@ int trp_cli_exchange(int argc, char **argv) {
   struct trp_exchange_stats stats = {0};
   struct settings settings = {.exchange.stats = &stats};
   int status;
+  trp_run_hold_signals();
   if (!read_line(&settings, argc, argv, &status)) {
     return status;
   }
-  if (!show_market(&settings.exchange)) {
-    return USAGE_STATUS;
-  }
-  enum trp_err err =
-      trp_net_lws_new(&settings.exchange.net, &(struct trp_net_options){.links_max = 256});
-  if (err != TRP_OK) {
-    wrong("no network: %s", trp_err_text(err));
-    return USAGE_STATUS;
-  }
-  status = run(&settings.exchange);
-  trp_net_destroy(&settings.exchange.net);
-  return status;
+  return serve(&settings.exchange);
 }

@@ -12,6 +12,7 @@
 #include "actors/event_engine.h"
 #include "actors/feed_state.h"
 #include "actors/supervisor.h"
+#include "actors/symbol_table.h"
 
 struct house_heard house_heard;
 
@@ -19,9 +20,23 @@ static char folder[64];
 
 /* ---- the feed -------------------------------------------------------------------------------- */
 
+/* An event of each kind that has numbers for words. */
+static void write_journal(struct trp_self *self) {
+  struct trp_feed_state state = {
+      .state = TRP_FEED_LIVE, .mode = TRP_FEED_STREAM, .error = TRP_CLOSED, .name = "feed"};
+  struct trp_feed_gap gap = {.symbol = trp_symbol_intern("BTCUSDT.BINANCE"), .name = "feed"};
+  struct trp_event_gap lost = {.lost = 3, .reason = TRP_FULL, .publisher = "feed"};
+  trp_journal(self, TRP_FEED_STATE, &state, sizeof state);
+  trp_journal(self, TRP_FEED_GAP, &gap, sizeof gap);
+  trp_journal(self, TRP_EVENT_GAP, &lost, sizeof lost);
+}
+
 static enum trp_err feed_receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
   (void)state;
   if (msg->type == TRP_OPERATOR) atomic_fetch_add(&house_heard.texts, 1);
+  if (msg->type == TRP_OPERATOR && strcmp(trp_msg_operator(msg)->text, "journal") == 0) {
+    write_journal(self);
+  }
   if (msg->type == TRP_FEED_QUERY) {
     struct trp_feed_state answer = {
         .state = TRP_FEED_LIVE, .mode = TRP_FEED_STREAM, .symbols = 2, .updates = 77};
@@ -134,6 +149,23 @@ uint64_t house_incarnation(struct house *house, const char *name, uint64_t at_le
     house_nap_ms(2);
   }
   return seen;
+}
+
+bool house_find(const struct trp_value *body, const char *list, const char *name,
+                struct trp_value *out) {
+  struct trp_value rows;
+  struct trp_walk walk;
+  if (!trp_value_find(body, list, &rows)) return false;
+  trp_walk_init(&walk, &rows);
+  while (trp_walk_next(&walk, out)) {
+    if (house_says(out, "name", name)) return true;
+  }
+  return false;
+}
+
+bool house_says(const struct trp_value *map, const char *key, const char *text) {
+  struct trp_value value;
+  return trp_value_find(map, key, &value) && trp_value_is_text(&value, text);
 }
 
 uint64_t house_now_ms(void) {

@@ -45,6 +45,13 @@ int house_order(struct house *house, const char *verb, const char *name, const c
 /* The incarnation that runs under a name, after waiting up to 2 s for it to be that or later. */
 uint64_t house_incarnation(struct house *house, const char *name, uint64_t at_least);
 
+/* The element of an answer's list that has this name. */
+bool house_find(const struct trp_value *body, const char *list, const char *name,
+                struct trp_value *out);
+
+/* Whether the member is this text. */
+bool house_says(const struct trp_value *map, const char *key, const char *text);
+
 uint64_t house_now_ms(void);
 void house_nap_ms(uint32_t ms);
 

@@ -44,31 +44,13 @@ static struct trp_request ask_for(const char *verb, const char *name) {
   return request;
 }
 
-/* The member `key` of the element of `list` that has this name. */
-static bool find_named(const struct trp_value *body, const char *list, const char *name,
-                       struct trp_value *out) {
-  struct trp_value rows, is;
-  struct trp_walk walk;
-  if (!trp_value_find(body, list, &rows)) return false;
-  trp_walk_init(&walk, &rows);
-  while (trp_walk_next(&walk, out)) {
-    if (trp_value_find(out, "name", &is) && trp_value_is_text(&is, name)) return true;
-  }
-  return false;
-}
-
-static bool has_text(const struct trp_value *map, const char *key, const char *text) {
-  struct trp_value value;
-  return trp_value_find(map, key, &value) && trp_value_is_text(&value, text);
-}
-
 static bool has_event(const struct trp_answer *answer, const char *event, const char *actor) {
   struct trp_value events, each;
   struct trp_walk walk;
   if (!trp_value_find(&answer->body, "events", &events)) return false;
   trp_walk_init(&walk, &events);
   while (trp_walk_next(&walk, &each)) {
-    if (has_text(&each, "event", event) && has_text(&each, "actor", actor)) return true;
+    if (house_says(&each, "event", event) && house_says(&each, "actor", actor)) return true;
   }
   return false;
 }
@@ -80,19 +62,19 @@ static void status_shows_the_actors_and_the_feeds(void **state) {
   struct trp_answer answer;
   struct trp_value row, ledger;
   assert_int_equal(house_ask(*state, &request, &answer), TRP_OK);
-  assert_true(has_text(&answer.body, "system", "house"));
-  assert_true(has_text(&answer.body, "version", TRP_VERSION));
-  assert_true(has_text(&answer.body, "state", "running"));
-  assert_true(find_named(&answer.body, "actors", "control", &row));
-  assert_true(has_text(&row, "kind", "control"));
-  assert_true(has_text(&row, "state", "running"));
+  assert_true(house_says(&answer.body, "system", "house"));
+  assert_true(house_says(&answer.body, "version", TRP_VERSION));
+  assert_true(house_says(&answer.body, "state", "running"));
+  assert_true(house_find(&answer.body, "actors", "control", &row));
+  assert_true(house_says(&row, "kind", "control"));
+  assert_true(house_says(&row, "state", "running"));
   assert_int_equal(trp_value_find_u64(&row, "incarnation", 0), 1);
   assert_int_equal(trp_value_find_u64(&row, "deadline_ms", 0), 2000);
   assert_true(trp_value_find(&row, "ledger", &ledger));
   assert_int_equal(ledger.count, 8);
-  assert_true(find_named(&answer.body, "feeds", "feed", &row));
-  assert_true(has_text(&row, "state", "LIVE"));
-  assert_true(has_text(&row, "mode", "stream"));
+  assert_true(house_find(&answer.body, "feeds", "feed", &row));
+  assert_true(house_says(&row, "state", "LIVE"));
+  assert_true(house_says(&row, "mode", "stream"));
   assert_int_equal(trp_value_find_u64(&row, "updates", 0), 77);
 }
 
@@ -105,9 +87,9 @@ static void a_feed_that_is_stuck_is_shown_as_unknown_and_keeps_nobody_waiting(vo
   uint64_t began = house_now_ms();
   assert_int_equal(house_ask(house, &request, &answer), TRP_OK);
   assert_true(house_now_ms() - began < 1400);
-  assert_true(find_named(&answer.body, "feeds", "feed", &row));
-  assert_true(has_text(&row, "state", "UNKNOWN"));
-  assert_true(has_text(&row, "error", "TIMEOUT"));
+  assert_true(house_find(&answer.body, "feeds", "feed", &row));
+  assert_true(house_says(&row, "state", "UNKNOWN"));
+  assert_true(house_says(&row, "error", "TIMEOUT"));
 }
 
 static void threads_shows_ours_and_the_librarys(void **state) {
@@ -115,11 +97,11 @@ static void threads_shows_ours_and_the_librarys(void **state) {
   struct trp_answer answer;
   struct trp_value row;
   assert_int_equal(house_ask(*state, &request, &answer), TRP_OK);
-  assert_true(find_named(&answer.body, "threads", "control", &row));
-  assert_true(has_text(&row, "role", "actor"));
-  assert_true(has_text(&row, "owner", "house"));
-  assert_true(find_named(&answer.body, "threads", "nng:poll:epoll", &row));
-  assert_true(has_text(&row, "role", "library"));
+  assert_true(house_find(&answer.body, "threads", "control", &row));
+  assert_true(house_says(&row, "role", "actor"));
+  assert_true(house_says(&row, "owner", "house"));
+  assert_true(house_find(&answer.body, "threads", "nng:poll:epoll", &row));
+  assert_true(house_says(&row, "role", "library"));
 }
 
 /* ---- orders ---------------------------------------------------------------------------------- */
@@ -189,6 +171,16 @@ static void a_fault_is_refused_where_faults_are_not_allowed(void **state) {
   assert_int_equal(house_incarnation(house, "feed", 1), 1);
 }
 
+static void a_fault_that_nobody_can_act_out_is_refused_with_those_that_can(void **state) {
+  struct trp_request request = ask_for("fault", "feed");
+  struct trp_answer answer;
+  snprintf(request.argument, sizeof request.argument, "stall:x");
+  assert_int_equal(house_ask(*state, &request, &answer), TRP_INVALID);
+  assert_non_null(strstr(answer.text, "it takes panic, exit, error and stall:MS"));
+  assert_int_equal(house_order(*state, "fault", "feed", "drop"), TRP_INVALID);
+  assert_int_equal(house_order(*state, "fault", "feed", "stall:1"), TRP_OK);
+}
+
 static void the_log_has_five_levels(void **state) {
   assert_int_equal(house_order(*state, "log", "", "debug"), TRP_OK);
   assert_int_equal(house_order(*state, "log", "", "none"), TRP_OK);
@@ -225,6 +217,36 @@ static void watch_waits_for_the_next_event_and_no_longer(void **state) {
   assert_int_equal(house_ask(house, &request, &answer), TRP_OK);
   assert_true(house_now_ms() - began < 2000);
   assert_true(has_event(&answer, "THREAD_CRASHED", "feed"));
+}
+
+/* Some event of that name in the journal has this text for this key. */
+static void expect_words(struct house *house, const char *event, const char *key,
+                         const char *text) {
+  struct trp_answer answer;
+  struct trp_value events, each;
+  struct trp_walk walk;
+  (void)read_journal(house, 0, &answer);
+  assert_true(trp_value_find(&answer.body, "events", &events));
+  trp_walk_init(&walk, &events);
+  while (trp_walk_next(&walk, &each)) {
+    if (house_says(&each, "event", event) && house_says(&each, key, text)) return;
+  }
+  fail_msg("no %s with %s \"%s\"", event, key, text);
+}
+
+static void watch_says_in_words_what_status_says_in_words(void **state) {
+  struct house *house = *state;
+  assert_int_equal(house_order(house, "fault", "feed", "panic"), TRP_OK);
+  assert_int_equal(house_incarnation(house, "feed", 2), 2);
+  assert_int_equal(house_order(house, "send", "feed", "journal"), TRP_OK);
+  assert_int_equal(house_order(house, "connect", "feed", ""), TRP_OK); /* that was handled */
+  expect_words(house, "THREAD_CRASHED", "cause", "panic");
+  expect_words(house, "THREAD_CRASHED", "error", "PANIC");
+  expect_words(house, "FEED_STATE", "state", "LIVE");
+  expect_words(house, "FEED_STATE", "mode", "stream");
+  expect_words(house, "FEED_STATE", "error", "CLOSED");
+  expect_words(house, "FEED_GAP", "symbol", "BTCUSDT.BINANCE");
+  expect_words(house, "EVENT_GAP", "reason", "FULL");
 }
 
 struct crash_later {
@@ -268,11 +290,47 @@ static void an_order_in_the_hands_of_a_crashed_control_is_answered_with_an_error
   assert_int_equal(house_ask(later.house, &request, &answer), TRP_DEAD); /* and stays so */
 }
 
+/* What `ctl stop control` refuses to do. */
+static void take_control_down(struct trp_system *system) {
+  struct trp_child_command command = {.verb = "stop", .name = "control"};
+  struct trp_ref supervisor = trp_system_whereis(system, "supervisor");
+  assert_int_equal(trp_system_send(system, supervisor, TRP_CHILD_COMMAND, &command, sizeof command),
+                   TRP_OK);
+  for (int i = 0; i < 500; i++) {
+    if (trp_ref_is_nobody(trp_system_whereis(system, "control"))) return;
+    house_nap_ms(2);
+  }
+  fail_msg("control did not stop");
+}
+
+static void control_does_not_stop_itself_alone(void **state) {
+  struct trp_request request = ask_for("stop-actor", "control");
+  struct trp_answer answer;
+  assert_int_equal(house_ask(*state, &request, &answer), TRP_NOT_ALLOWED);
+  assert_non_null(strstr(answer.text, "use 'stop' to stop the system"));
+  assert_int_equal(house_incarnation(*state, "control", 1), 1);
+}
+
+static void a_stop_without_control_lets_its_clients_go(void **state) {
+  struct house *house = *state;
+  int fds[3];
+  for (int i = 0; i < 3; i++) fds[i] = raw_greet(trp_control_ipc_path(house->ipc));
+  take_control_down(house->system);
+  house_nap_ms(50);
+  uint64_t began = house_now_ms();
+  trp_system_stop(house->system, "the test says so");
+  for (int i = 0; i < 3; i++) {
+    assert_true(raw_ends(fds[i], 2000));
+    close(fds[i]);
+  }
+  assert_true(house_now_ms() - began < 500);
+}
+
 static void a_request_while_control_is_down_is_refused_by_the_edge(void **state) {
   struct house *house = *state;
   struct trp_request request = ask_for("status", "");
   struct trp_answer answer;
-  assert_int_equal(house_order(house, "stop-actor", "control", ""), TRP_OK);
+  take_control_down(house->system);
   uint64_t began = house_now_ms();
   assert_int_equal(house_ask(house, &request, &answer), TRP_TIMEOUT);
   assert_true(house_now_ms() - began < 2000);
@@ -418,11 +476,15 @@ int main(void) {
       IN_HOUSE(a_repetition_over_a_restart_of_control_does_not_act_again),
       cmocka_unit_test_setup_teardown(a_fault_is_refused_where_faults_are_not_allowed,
                                       open_strict_house, close_house),
+      IN_HOUSE(a_fault_that_nobody_can_act_out_is_refused_with_those_that_can),
       IN_HOUSE(the_log_has_five_levels),
       IN_HOUSE(watch_waits_for_the_next_event_and_no_longer),
+      IN_HOUSE(watch_says_in_words_what_status_says_in_words),
       IN_HOUSE(a_watch_goes_on_over_a_crash_of_control_itself),
       IN_HOUSE(an_order_in_the_hands_of_a_crashed_control_is_answered_with_an_error),
       IN_HOUSE(a_request_while_control_is_down_is_refused_by_the_edge),
+      IN_HOUSE(control_does_not_stop_itself_alone),
+      IN_HOUSE(a_stop_without_control_lets_its_clients_go),
       IN_HOUSE(ctl_finds_the_socket_and_shows_a_table_or_json),
       IN_HOUSE(ctl_tells_refusals_from_wrong_use),
       IN_HOUSE(ctl_asks_which_where_several_systems_run),

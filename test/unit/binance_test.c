@@ -18,6 +18,7 @@ static struct trp_binance *binance;
 static uint64_t now;
 static char trace[16384];
 static char last_text[20000];
+static char told_reason[TRP_BINANCE_REASON_BYTES];
 static uint32_t texts, max_texts_in_a_second;
 static uint64_t text_times[10000];
 static enum trp_err send_result;
@@ -95,6 +96,7 @@ static void on_notice(void *arg, const struct trp_binance_notice *notice) {
 static void on_state(void *arg, enum trp_feed_phase state, const char *reason) {
   (void)arg;
   assert_non_null(reason);
+  snprintf(told_reason, sizeof told_reason, "%s", reason);
   say("=%s ", trp_feed_state_text(state));
 }
 
@@ -141,6 +143,13 @@ static int drop(void **state) {
 static void expect(const char *expected) {
   assert_string_equal(trace, expected);
   trace[0] = '\0';
+}
+
+/* Asked for now, whatever was told. */
+static void expect_reason(const char *expected) {
+  char reason[TRP_BINANCE_REASON_BYTES];
+  trp_binance_reason(binance, reason);
+  assert_string_equal(reason, expected);
 }
 
 static void forget(void) { trace[0] = '\0'; }
@@ -392,6 +401,50 @@ static void a_snapshot_refused_for_good_is_not_asked_for_for_ever(void **state) 
   expect("QNOSUCH@1 ");
 }
 
+/* Nor is its silence anybody's worry. */
+static void refused_symbols_are_counted_apart_and_the_feed_is_live_without_them(void **state) {
+  (void)state;
+  const char *body = "{\"code\":-1121,\"msg\":\"Invalid symbol.\"}";
+  go_live("BTCUSDT");
+  expect_reason("1 of 1 symbols in sync");
+  want("NOSUCH");
+  pass_ms(100);
+  ack(2);
+  pass_ms(100);
+  expect_reason("1 of 2 symbols in sync");
+  forget();
+  trp_binance_http_response(binance, now, "NOSUCH", 400, 0, body, strlen(body));
+  expect("!nosnap:NOSUCH =LIVE ");
+  assert_string_equal(told_reason, "1 of 2 symbols in sync, 1 refused");
+  for (int i = 0; i < 30; i++) {
+    quote("BTCUSDT", 1);
+    pass_ms(1000);
+  }
+  assert_null(strstr(trace, "="));
+  assert_null(strstr(trace, "!stale"));
+  assert_int_equal(trp_binance_unsubscribe(binance, now, "NOSUCH"), TRP_OK);
+  expect_reason("1 of 1 symbols in sync");
+  forget();
+  pass_ms(100);
+  assert_non_null(strstr(trace, "=LIVE "));
+  assert_string_equal(told_reason, "1 of 1 symbols in sync");
+}
+
+static void a_refused_symbol_that_has_data_after_all_is_watched_again(void **state) {
+  (void)state;
+  const char *body = "{\"code\":-1121,\"msg\":\"Invalid symbol.\"}";
+  want("LATE");
+  trp_binance_opened(binance, now);
+  ack(1);
+  pass_ms(100);
+  trp_binance_http_response(binance, now, "LATE", 400, 0, body, strlen(body));
+  quote("LATE", 1);
+  forget();
+  pass_ms(10100);
+  expect("!stale:LATE =STALE ");
+  assert_string_equal(told_reason, "1 of 1 symbols without data, 1 refused");
+}
+
 static void retry_after_is_obeyed_by_every_symbol(void **state) {
   (void)state;
   want("A");
@@ -470,7 +523,7 @@ static void unsubscribing_stops_data_at_once_and_symbols_can_come_back(void **st
   assert_int_equal(trp_binance_unsubscribe(binance, now, "BTCUSDT"), TRP_INVALID);
   assert_int_equal(trp_binance_symbols(binance), 0);
   quote("BTCUSDT", 1);
-  expect("");
+  expect("=LIVE "); /* for another reason: with no symbol */
   pass_ms(100);
   expect(">UNSUB ");
   want("BTCUSDT"); /* while the acknowledgement is under way */
@@ -606,7 +659,7 @@ static void a_clear_forgets_everything_at_once(void **state) {
   assert_int_equal(trp_binance_symbols(binance), 0);
   quote("BTCUSDT", 1);
   ack(1);
-  expect("");
+  expect("=LIVE "); /* for another reason: with no symbol */
 }
 
 static void a_crossed_book_is_told_and_not_hidden(void **state) {
@@ -657,6 +710,8 @@ int main(void) {
       STORY(one_bad_name_in_a_batch_is_found_and_the_rest_goes_on),
       STORY(a_symbol_that_does_not_exist_is_not_asked_for_for_ever),
       STORY(a_snapshot_refused_for_good_is_not_asked_for_for_ever),
+      STORY(refused_symbols_are_counted_apart_and_the_feed_is_live_without_them),
+      STORY(a_refused_symbol_that_has_data_after_all_is_watched_again),
       STORY(retry_after_is_obeyed_by_every_symbol),
       STORY(snapshots_stay_within_the_weight_a_minute),
       STORY(texts_stay_below_the_limit_and_symbols_are_batched),

@@ -334,6 +334,10 @@ static void a_buffer_of_the_callers_is_never_overrun(void **unused) {
   trp_pack_fini(&pack);
 }
 
+static const char *say_reason(uint16_t type, const char *field, uint32_t number) {
+  return type == TRP_DOWN && strcmp(field, "reason") == 0 && number == 22 ? "PANIC" : NULL;
+}
+
 static void a_message_becomes_a_map_of_its_fields(void **unused) {
   struct trp_down down = {.monitor = 1, .ref = 2, .incarnation = 3, .reason = 22, .name = "bob"};
   struct trp_tick tick = {.at_ns = 7, .sequence = 8};
@@ -344,18 +348,23 @@ static void a_message_becomes_a_map_of_its_fields(void **unused) {
   assert_string_equal(pack_json(&pack),
                       "{\"monitor\":1,\"ref\":2,\"incarnation\":3,\"reason\":22,\"name\":\"bob\"}");
   trp_pack_reset(&pack);
-  trp_pack_event(&pack, 99, "event_engine", TRP_TICK, &tick, sizeof tick);
+  trp_pack_event(&pack, 99, "event_engine", TRP_TICK, &tick, sizeof tick, NULL);
   assert_string_equal(pack_json(&pack),
                       "{\"event\":\"TICK\",\"at_ns\":99,\"actor\":\"event_engine\",\"at_ns_\":7,"
                       "\"sequence\":8}");
   trp_pack_reset(&pack);
-  trp_pack_event(&pack, 99, "bob", TRP_USER_FIRST, "abc", 3);
+  trp_pack_event(&pack, 99, "bob", TRP_USER_FIRST, "abc", 3, say_reason);
   assert_string_equal(pack_json(&pack),
                       "{\"event\":\"USER\",\"at_ns\":99,\"actor\":\"bob\",\"bytes\":3}");
   trp_pack_reset(&pack);
-  trp_pack_event(&pack, 99, "bob", TRP_DOWN, &down, 8); /* cut short in the journal */
+  trp_pack_event(&pack, 99, "bob", TRP_DOWN, &down, 8, say_reason); /* cut short in the journal */
   assert_string_equal(pack_json(&pack),
                       "{\"event\":\"DOWN\",\"at_ns\":99,\"actor\":\"bob\",\"bytes\":8}");
+  trp_pack_reset(&pack);
+  trp_pack_event(&pack, 99, "bob", TRP_DOWN, &down, sizeof down, say_reason);
+  assert_string_equal(pack_json(&pack),
+                      "{\"event\":\"DOWN\",\"at_ns\":99,\"actor\":\"bob\",\"monitor\":1,\"ref\":2,"
+                      "\"incarnation\":3,\"reason\":\"PANIC\",\"name\":\"bob\"}");
   trp_pack_reset(&pack);
   trp_pack_message(&pack, TRP_DOWN, &down, 8);
   assert_int_equal(trp_pack_done(&pack), TRP_INVALID);

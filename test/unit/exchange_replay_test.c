@@ -174,7 +174,7 @@ static void what_cannot_be_played_is_named(void **state) {
   assert_non_null(strstr(why, "no frame"));
   options = (struct trp_replay_options){.capture = capture_path, .snapshots = "/nonexistent"};
   assert_int_equal(TRP_INVALID, trp_replay_open(&replay, &options, why, sizeof why));
-  assert_string_equal("/nonexistent: cannot be read", why);
+  assert_string_equal("/nonexistent: No such file or directory", why);
   assert_null(replay);
 }
 
