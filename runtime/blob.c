@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/check.h"
 #include "runtime/troupe.h"
 
 static _Atomic uint64_t live;
@@ -22,7 +23,7 @@ struct trp_blob *trp_blob_new(const void *body, size_t bytes) {
 struct trp_blob *trp_blob_hold(struct trp_blob *blob) {
   /* Relaxed: the caller has a reference already, so nothing can be freed meanwhile. */
   uint32_t before = atomic_fetch_add_explicit(&blob->references, 1, memory_order_relaxed);
-  CHECK(before > 0 && before < UINT32_MAX);
+  ASSERT(before > 0 && before < UINT32_MAX);
   return blob;
 }
 
@@ -31,7 +32,7 @@ void trp_blob_release(struct trp_blob *blob) {
   /* Release: my reads of the body come before; acquire in the last one: so does everybody else's
    * before free. Partner: this same operation in the other holders. */
   uint32_t before = atomic_fetch_sub_explicit(&blob->references, 1, memory_order_acq_rel);
-  CHECK(before > 0);
+  ASSERT(before > 0);
   if (before > 1) return;
   atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
   free(blob);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "runtime/blob.h"
+#include "runtime/check.h"
 #include "runtime/explore.h"
 #include "runtime/mailbox.h"
 
@@ -147,11 +148,11 @@ static void place(struct trp_mailbox *mailbox, const struct trp_letter *letter, 
 
 static void lock(struct trp_mailbox *mailbox) {
   TRP_INTERLEAVE("evict.lock");
-  CHECK(pthread_mutex_lock(&mailbox->evict->lock) == 0);
+  ASSERT(pthread_mutex_lock(&mailbox->evict->lock) == 0);
 }
 
 static void unlock(struct trp_mailbox *mailbox) {
-  CHECK(pthread_mutex_unlock(&mailbox->evict->lock) == 0);
+  ASSERT(pthread_mutex_unlock(&mailbox->evict->lock) == 0);
   TRP_INTERLEAVE("evict.unlock");
 }
 
@@ -164,7 +165,7 @@ static enum trp_err admit(uint64_t gate, uint64_t incarnation, bool outside) {
 static enum trp_err evict_put(struct trp_mailbox *mailbox, uint64_t incarnation, bool outside,
                               const struct trp_letter *letters, uint32_t count,
                               struct trp_put *result) {
-  CHECK(count == 1);
+  ASSERT(count == 1);
   result->wake = false;
   result->displaced = false;
   uint64_t key = key_of(mailbox, letters); /* the user's code: before the lock */
@@ -200,7 +201,7 @@ static const struct trp_letter *evict_peek(struct trp_mailbox *mailbox) {
 }
 
 static void evict_pop(struct trp_mailbox *mailbox) {
-  CHECK(in_hand(mailbox->evict));
+  ASSERT(in_hand(mailbox->evict));
   uint64_t taken = atomic_load_explicit(&mailbox->head, memory_order_relaxed);
   /* Release: partner is the acquire in totals, which then reads an `accepted` not behind. */
   atomic_store_explicit(&mailbox->head, taken + 1, memory_order_release);
@@ -238,9 +239,9 @@ static bool evict_drained(struct trp_mailbox *mailbox) {
 }
 
 static void evict_open(struct trp_mailbox *mailbox, uint64_t incarnation) {
-  CHECK(evict_drained(mailbox));
-  CHECK(incarnation <= UINT64_MAX >> TRP_GATE_INCARNATION_SHIFT);
-  CHECK(incarnation != trp_mailbox_incarnation(mailbox));
+  ASSERT(evict_drained(mailbox));
+  ASSERT(incarnation <= UINT64_MAX >> TRP_GATE_INCARNATION_SHIFT);
+  ASSERT(incarnation != trp_mailbox_incarnation(mailbox));
   lock(mailbox);
   /* Release: partner is trp_mailbox_incarnation; a swap, to continue the release sequence of an
    * unpark before it. */
@@ -262,8 +263,8 @@ static void free_evict(struct trp_evict *evict) {
 }
 
 static void evict_fini(struct trp_mailbox *mailbox) {
-  CHECK(empty(mailbox->evict));
-  CHECK(pthread_mutex_destroy(&mailbox->evict->lock) == 0);
+  ASSERT(empty(mailbox->evict));
+  ASSERT(pthread_mutex_destroy(&mailbox->evict->lock) == 0);
   free_evict(mailbox->evict);
   free(mailbox->slots);
   mailbox->evict = NULL;

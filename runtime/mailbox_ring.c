@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/check.h"
 #include "runtime/explore.h"
 #include "runtime/mailbox.h"
 
@@ -146,7 +147,7 @@ static const struct trp_letter *ring_peek(struct trp_mailbox *mailbox) {
 static void ring_pop(struct trp_mailbox *mailbox) {
   uint64_t head = taken_so_far(mailbox);
   struct trp_letter *slot = slot_at(mailbox, head);
-  CHECK(atomic_load_explicit(&slot->sequence, memory_order_relaxed) == wrap(head + 1));
+  ASSERT(atomic_load_explicit(&slot->sequence, memory_order_relaxed) == wrap(head + 1));
   free_head(mailbox, slot, head);
 }
 
@@ -187,9 +188,9 @@ static bool ring_drained(struct trp_mailbox *mailbox) {
 }
 
 static void ring_open(struct trp_mailbox *mailbox, uint64_t incarnation) {
-  CHECK(ring_drained(mailbox));
-  CHECK(incarnation <= UINT64_MAX >> TRP_GATE_INCARNATION_SHIFT);
-  CHECK(incarnation != trp_mailbox_incarnation(mailbox));
+  ASSERT(ring_drained(mailbox));
+  ASSERT(incarnation <= UINT64_MAX >> TRP_GATE_INCARNATION_SHIFT);
+  ASSERT(incarnation != trp_mailbox_incarnation(mailbox));
   TRP_INTERLEAVE("ring.open");
   mailbox->sample_at = taken_so_far(mailbox);
   uint64_t gate = incarnation << TRP_GATE_INCARNATION_SHIFT | wrap(taken_so_far(mailbox));
@@ -209,7 +210,7 @@ static uint64_t ring_depth(struct trp_mailbox *mailbox) {
 }
 
 static void ring_fini(struct trp_mailbox *mailbox) {
-  CHECK(ring_depth(mailbox) == 0);
+  ASSERT(ring_depth(mailbox) == 0);
   free(mailbox->slots);
   mailbox->slots = NULL;
 }

@@ -13,16 +13,21 @@
 
 #include <cmocka.h>
 
+#include "runtime/blob.h"
 #include "runtime/report.h"
 #include "runtime/sim.h"
 #include "runtime/troupe.h"
 
-enum { PLAIN = TRP_USER_FIRST, HOLDING };
+enum { PLAIN = TRP_USER_FIRST, HOLDING, RUNTIME };
 
 static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
   (void)self;
   (void)state;
   if (msg->type == HOLDING) trp_no_unwind_begin();
+  if (msg->type == RUNTIME) { /* one reference too few: the runtime's own invariant */
+    static struct trp_blob unowned;
+    trp_blob_release(&unowned);
+  }
   CHECK(msg->type == TRP_NONE);
   return TRP_OK;
 }
@@ -63,6 +68,7 @@ static int die(void (*how)(void), char *words, size_t bytes) {
 }
 
 static void panic_holding(void) { (void)panics_and_is_accounted_for(HOLDING); }
+static void break_the_runtime(void) { (void)panics_and_is_accounted_for(RUNTIME); }
 static void panic_outside(void) { trp_panic("nobody's turn"); }
 
 static void a_failed_check_in_a_turn_is_that_actors_crash(void **state) {
@@ -77,6 +83,13 @@ static void a_panic_under_a_no_unwind_count_ends_the_process_with_last_words(voi
   assert_non_null(strstr(words, "one: CHECK(msg->type == TRP_NONE) failed"));
 }
 
+static void a_broken_runtime_ends_the_process_even_inside_a_turn(void **state) {
+  (void)state;
+  char words[512];
+  assert_int_equal(die(break_the_runtime, words, sizeof words), SIGABRT);
+  assert_non_null(strstr(words, "the runtime's own ASSERT("));
+}
+
 static void a_panic_outside_a_turn_ends_the_process_with_last_words(void **state) {
   (void)state;
   char words[512];
@@ -88,6 +101,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_failed_check_in_a_turn_is_that_actors_crash),
       cmocka_unit_test(a_panic_under_a_no_unwind_count_ends_the_process_with_last_words),
+      cmocka_unit_test(a_broken_runtime_ends_the_process_even_inside_a_turn),
       cmocka_unit_test(a_panic_outside_a_turn_ends_the_process_with_last_words),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
