@@ -94,10 +94,10 @@ NEEDS := build $(if $(filter test check sim soak set-up,$(GOALS)),test) \
 READY := $(if $(filter $(INSTALLERS),$(GOALS)),set-up,probe)
 
 set-up: $(filter clean,$(GOALS)) ## install what demo, test and the others need (they do so themselves)
-	@CC=$(CC) test/tools/set-up --install $(NEEDS)
+	@CC='$(CC)' test/tools/set-up --install $(NEEDS)
 
 probe: $(filter clean,$(GOALS))
-	@CC=$(CC) test/tools/set-up $(NEEDS)
+	@CC='$(CC)' test/tools/set-up $(NEEDS)
 
 # ---- rules ----------------------------------------------------------------------------------
 

@@ -269,6 +269,7 @@ static void end(struct trp_self *self, void *state, enum trp_end_reason reason) 
 }
 
 const struct trp_kind trp_supervisor_kind = {.name = "supervisor",
+                                            .never_pooled = true,
                                              .state_bytes = sizeof(struct supervisor),
                                              .start = start,
                                              .receive = receive,

@@ -11,43 +11,37 @@
 
 /* ---- the block ---- */
 
-static void fill_restart(struct trp_restart_policy *r) {
-  if (r->intensity == 0) r->intensity = 5;
-  if (r->window_ms == 0) r->window_ms = 60000;
-  if (r->backoff_min_ms == 0) r->backoff_min_ms = 50;
-  if (r->backoff_max_ms == 0) r->backoff_max_ms = 5000;
-  if (r->stable_ms == 0) r->stable_ms = 10000;
+static void set_spec(struct trp_actor *a, const struct trp_spec *spec) {
+  /* release: pairs with the acquire in trp_spec_of. */
+  atomic_store_explicit(&a->spec, spec, memory_order_release);
 }
 
-static void fill_spec(struct trp_actor *a, const struct trp_spec *spec) {
-  a->spec = *spec;
-  snprintf(a->name, sizeof a->name, "%s", spec->name);
-  a->spec.name = a->name;
-  a->spec.listen = a->listen;
-  a->spec.supervisor = NULL; /* the block's own pointer says it */
-  if (a->spec.start_timeout_ms == 0) a->spec.start_timeout_ms = 5000;
-  if (a->spec.budget_ms == 0) a->spec.budget_ms = 2000;
-  if (a->spec.turn_limit_ms == 0) a->spec.turn_limit_ms = 2000;
-  if (a->spec.outbox_max == 0) a->spec.outbox_max = 256;
-  fill_restart(&a->spec.restart);
+static enum trp_err make_mailbox(struct trp_actor *a, const struct trp_spec *spec) {
+  return spec->placement == TRP_POOL
+             ? trp_mailbox_init_small(&a->mailbox, &spec->mailbox, &a->system->rings)
+             : trp_mailbox_init(&a->mailbox, &spec->mailbox);
 }
 
 enum trp_err trp_actor_init(struct trp_actor *a, struct trp_system *system, uint32_t index,
-                            const struct trp_spec *spec) {
+                            const struct trp_spec *spec, const struct trp_spec *own) {
   memset(a, 0, sizeof *a);
-  enum trp_err err = trp_mailbox_init(&a->mailbox, &spec->mailbox);
+  a->system = system;
+  enum trp_err err = make_mailbox(a, spec);
   if (err != TRP_OK) return err;
-  if (spec->listen != NULL) {
-    a->listen = strdup(spec->listen);
+  if (own->listen != NULL) {
+    a->listen = strdup(own->listen);
     if (a->listen == NULL) {
       a->mailbox.ops->fini(&a->mailbox);
       return TRP_NO_MEMORY;
     }
   }
-  fill_spec(a, spec);
-  a->system = system;
+  set_spec(a, spec);
+  a->args = own->args;
   a->index = index;
   a->self.actor = a;
+  a->anonymous = own->name == NULL;
+  if (a->anonymous) snprintf(a->name, sizeof a->name, "spawned-%u", index);
+  if (!a->anonymous) snprintf(a->name, sizeof a->name, "%s", own->name);
   a->report_node.kind = TRP_NODE_CHILD;
   a->notice.kind = TRP_NODE_NOTICE;
   pthread_mutex_init(&a->lock, NULL);
@@ -57,7 +51,16 @@ enum trp_err trp_actor_init(struct trp_actor *a, struct trp_system *system, uint
 void trp_actor_fini(struct trp_actor *a) {
   a->mailbox.ops->fini(&a->mailbox);
   pthread_mutex_destroy(&a->lock);
+  if (a->crash != &a->system->spare_crash) free(a->crash);
   free(a->listen);
+}
+
+enum trp_err trp_actor_reuse(struct trp_actor *a, const struct trp_spec *spec, const void *args) {
+  enum trp_err err = trp_mailbox_renew(&a->mailbox, &spec->mailbox);
+  if (err != TRP_OK) return err;
+  set_spec(a, spec);
+  a->args = args;
+  return TRP_OK;
 }
 
 const char *trp_actor_state_text(enum trp_actor_state state) {
@@ -205,19 +208,19 @@ static void look_at(struct trp_actor *a, struct trp_child *out) {
   pthread_mutex_unlock(&a->lock);
   *out = (struct trp_child){.ref = trp_actor_ref(a, life),
                             .name = a->name,
-                            .policy = a->spec.restart,
+                            .policy = trp_spec_of(a)->restart,
                             .restarts = atomic_load_explicit(&a->restarts, memory_order_relaxed),
-                            .start_timeout_ms = a->spec.start_timeout_ms,
+                            .start_timeout_ms = trp_spec_of(a)->start_timeout_ms,
                             .state = state,
                             .due_ns = atomic_load_explicit(&a->order_due_ns, memory_order_relaxed)};
 }
 
 bool trp_child_at(struct trp_self *self, size_t i, struct trp_child *out) {
   struct trp_system *system = self->actor->system;
-  size_t count = trp_system_actor_count(system);
-  for (size_t k = 0; k < count; k++) {
-    struct trp_actor *a = system->actors[k];
-    if (a->supervisor != self->actor || i-- > 0) continue;
+  uint32_t count = (uint32_t)trp_system_actor_count(system);
+  for (uint32_t k = 0; k < count; k++) {
+    struct trp_actor *a = trp_slots_at(&system->slots, k);
+    if (a->spawned || a->supervisor != self->actor || i-- > 0) continue;
     look_at(a, out);
     return true;
   }
@@ -241,7 +244,7 @@ enum trp_err trp_child_restart(struct trp_self *self, struct trp_ref child) {
   if (atomic_load_explicit(&a->system->stopping, memory_order_acquire)) return TRP_STOPPED;
   if (trp_actor_state(a) != TRP_ACTOR_DOWN) return TRP_WRONG_STATE;
   /* Nobody but its supervisor starts one that is down, so what is stored here is for that start. */
-  uint64_t due = trp_now_ns(self) + a->spec.start_timeout_ms * TRP_NS_PER_MS;
+  uint64_t due = trp_now_ns(self) + trp_spec_of(a)->start_timeout_ms * TRP_NS_PER_MS;
   atomic_store_explicit(&a->order_due_ns, due, memory_order_relaxed);
   /* At once, so that whoever looks sees a start under way, the supervisor's next incarnation too.
    * acq_rel: acquires the end of the old life (see go_down), releases due to who reads the state.
@@ -264,7 +267,7 @@ enum trp_err trp_child_stop(struct trp_self *self, struct trp_ref child) {
   if (a == NULL) return TRP_NO_ACTOR;
   if (atomic_load_explicit(&a->system->stopping, memory_order_acquire)) return TRP_STOPPED;
   if (trp_actor_state(a) != TRP_ACTOR_RUNNING) return TRP_WRONG_STATE;
-  uint64_t none = 0, patience_ms = (uint64_t)a->spec.budget_ms + a->spec.turn_limit_ms;
+  uint64_t none = 0, patience_ms = (uint64_t)trp_spec_of(a)->budget_ms + trp_spec_of(a)->turn_limit_ms;
   uint64_t due = trp_now_ns(self) + patience_ms * TRP_NS_PER_MS;
   atomic_compare_exchange_strong_explicit(&a->order_due_ns, &none, due, memory_order_relaxed,
                                           memory_order_relaxed);

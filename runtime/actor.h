@@ -65,12 +65,12 @@ struct trp_self {
   void *memory;  /* the kind's state */
   uint32_t todo; /* TRP_SIGNAL_* taken and not yet acted on: a panic between does not lose them */
   uint32_t holds;
-  bool in_turn;  /* a panic may unwind to `boundary` */
+  bool in_turn;  /* a panic may unwind to the boundary, see struct trp_turning */
   bool exiting;  /* trp_exit was called */
   bool alone;    /* stopped by itself, not with the system */
   bool released; /* nothing upstream is open any more */
   bool end_called;
-  jmp_buf boundary;
+  bool admitted; /* the mailbox is open, start is still to come */
   struct trp_timers timers;
   struct trp_outbox outbox;
   struct trp_watch *watches;
@@ -78,43 +78,52 @@ struct trp_self {
   uint64_t last_watch_id;
   struct trp_node *taken; /* of the lane: nodes taken out and not yet delivered */
   bool data_in_hand;      /* the mailbox's oldest letter is being handled */
-  struct trp_letter hand; /* an answer being handled: its blob is released after the turn */
 };
 
 struct trp_actor {
   struct trp_mailbox mailbox;
 
+  /* what any thread writes */
   alignas(64) _Atomic uint32_t signals;
-  struct trp_lane lane;
   _Atomic uint32_t wakes;       /* futex: the count of wake-ups */
-  _Atomic bool dozing;          /* sleeps although mail waits: the outbox blocks it */
   _Atomic uint32_t room_wanted; /* somebody is listed in `waiters` */
+  _Atomic bool dozing;          /* sleeps although mail waits: the outbox blocks it */
+  struct trp_lane lane;
   _Atomic uint64_t refused[TRP_REFUSED_COUNT];
 
-  /* the slot's, fixed after start-up */
-  struct trp_system *system;
-  uint32_t index;
-  char name[TRP_NAME_MAX + 1];
-  char *listen;
-  struct trp_spec spec; /* defaults filled in; name and listen point into the block */
+  /* the slot's: fixed after start-up, of a spawned actor until its end */
+  alignas(64) struct trp_system *system;
+  _Atomic(const struct trp_spec *) spec; /* see trp_spec_of */
+  const void *args;
   struct trp_actor *supervisor;
   struct trp_door *door;
+  char *listen;
+  uint32_t index;
+  bool spawned;   /* made while the system ran; its slot is used again after its end */
+  bool anonymous; /* and by any other: its name is the slot's */
+  _Atomic bool has_children;
+  char name[TRP_NAME_MAX + 1];
+  struct trp_actor *name_next;
+  struct trp_actor *next;   /* in the list of vacant slots, or in a queue of the pool */
+  _Atomic uint32_t leases;  /* a spawned actor's: its life and its report; then the slot is free */
 
   /* under `lock` */
-  alignas(64) pthread_mutex_t lock;
+  pthread_mutex_t lock;
   struct trp_watch *watchers;
   struct trp_ask *asked;      /* asks that this actor has to answer */
   struct trp_waiter *waiters; /* for room here */
+  uint64_t life;              /* the incarnation last begun */
   bool alive;                 /* an incarnation has begun and not ended */
   bool up;                    /* and its start succeeded */
-  uint64_t life;              /* the incarnation last begun */
   enum trp_err last_reason;   /* of the last end */
   uint32_t report;            /* TRP_REPORT_* not yet delivered */
   struct trp_node report_node;
-  struct trp_crash crash;            /* of the last crash */
+  struct trp_crash *crash;           /* of the last crash; NULL: there was none */
   uint64_t probe_position, probe_ns; /* oldest age: a mark in the mail and when it was made */
 
+  /* the keeper's */
   alignas(64) _Atomic int state; /* enum trp_actor_state; the keeper's, but for DOWN to STARTING */
+  _Atomic int tid;
   struct trp_self self;
   struct trp_farewell farewell;
   _Atomic uint64_t order_due_ns; /* trp_child.due_ns: its supervisor sets, the keeper clears it */
@@ -127,16 +136,19 @@ struct trp_actor {
   _Atomic uint64_t dead[TRP_LOST_COUNT];
   _Atomic uint64_t restarts;
   _Atomic uint64_t down_since_ns;
-  _Atomic int64_t held[TRP_RES_COUNT];
-  _Atomic int tid;
+  _Atomic int32_t held[TRP_RES_COUNT];
 
   /* the scheduler's */
-  pthread_t thread;
-  bool has_thread;            /* to be joined; the coordinator's */
-  _Atomic uint32_t finished;  /* futex: its thread is about to exit */
-  _Atomic bool thread_exited; /* it left by itself, inside a turn */
-  uint64_t sim_stalled_until_ns;
+  union {
+    pthread_t thread;            /* of one with a thread of its own */
+    _Atomic uint64_t timer_due_ns; /* in the pool: when it is to be woken; 0: never */
+    uint64_t sim_stalled_until_ns;
+  };
+  uint32_t timer_at;          /* in the pool: its place among the timers */
+  bool has_thread;            /* attached; the coordinator's */
   bool sim_attached, sim_runnable;
+  _Atomic uint32_t finished;  /* futex: it has left whatever it ran on */
+  _Atomic bool thread_exited; /* its thread left by itself, inside a turn */
 
   /* the coordinator's, in its own thread only */
   struct trp_node notice; /* tells the coordinator: look at this actor */
@@ -146,6 +158,12 @@ static inline struct trp_ref trp_actor_ref(const struct trp_actor *a, uint64_t i
   return (struct trp_ref){((uint64_t)a->index + 1) << 40 |
                           (incarnation & ((UINT64_C(1) << 40) - 1))};
 }
+/* Defaults filled in; shared by those made alike. Any thread may read it, also that of a slot that
+ * is being used again. */
+static inline const struct trp_spec *trp_spec_of(const struct trp_actor *a) {
+  /* acquire: pairs with the release in init and reuse. */
+  return atomic_load_explicit(&a->spec, memory_order_acquire);
+}
 static inline uint32_t trp_ref_index(struct trp_ref r) { return (uint32_t)(r.bits >> 40) - 1; }
 static inline uint64_t trp_ref_incarnation(struct trp_ref r) {
   return r.bits & ((UINT64_C(1) << 40) - 1);
@@ -154,9 +172,16 @@ static inline uint64_t trp_ref_incarnation(struct trp_ref r) {
 /* The block of a reference, whatever its incarnation; NULL where there is none. Thread: any. */
 struct trp_actor *trp_actor_find(struct trp_system *system, struct trp_ref ref);
 
-enum trp_err trp_actor_init(struct trp_actor *actor, struct trp_system *system, uint32_t index,
-                            const struct trp_spec *spec);
+/* A block that was never used. `spec` is the shared one; of `own` name (NULL: anonymous), listen and
+ * args are taken. Errors: INVALID, NO_MEMORY. */
+TRP_MUST_USE enum trp_err trp_actor_init(struct trp_actor *actor, struct trp_system *system,
+                                         uint32_t index, const struct trp_spec *spec,
+                                         const struct trp_spec *own);
 void trp_actor_fini(struct trp_actor *actor);
+
+/* One whose last life is over, for another actor. Errors: INVALID. */
+TRP_MUST_USE enum trp_err trp_actor_reuse(struct trp_actor *actor, const struct trp_spec *spec,
+                                          const void *args);
 
 static inline enum trp_actor_state trp_actor_state(const struct trp_actor *a) {
   return (enum trp_actor_state)atomic_load_explicit(&a->state, memory_order_acquire);
@@ -173,11 +198,17 @@ enum trp_step {
 /* Does what there is to do, up to a batch. Thread: the keeper. */
 enum trp_step trp_actor_step(struct trp_actor *actor);
 
-/* True where the actor may sleep: it is marked PARKED, and nothing came meanwhile. */
+/* The same for who has set a boundary of its own and entered the actor; what unwinds to it is to be
+ * given to trp_life_crash. */
+enum trp_step trp_actor_step_within(struct trp_actor *actor);
+
+/* True where the actor is marked as sleeping: from then on it is whoever wakes it that lets it run
+ * again, exactly once, and that may have happened already. */
 bool trp_actor_park(struct trp_actor *actor);
 
-/* After sleeping: marked awake again, so that nobody pays for a wake-up. */
-void trp_actor_unpark(struct trp_actor *actor);
+/* After sleeping: marked awake again, so that nobody pays for a wake-up. False where it was awake
+ * already: somebody else has woken it. */
+bool trp_actor_unpark(struct trp_actor *actor);
 
 /* When it must run again even if nobody wakes it; TRP_FOREVER for never. */
 uint64_t trp_actor_due_ns(struct trp_actor *actor);
@@ -198,17 +229,37 @@ void trp_turn_deliver(struct trp_actor *actor, const struct trp_msg *msg);
 void trp_turn_begin(struct trp_actor *actor);
 void trp_turn_end(struct trp_actor *actor);
 
-/* The actor whose turn this thread is in, NULL outside. */
-struct trp_actor *trp_turn_current(void);
-void trp_turn_enter(struct trp_actor *actor); /* this thread (or simulated step) is the keeper */
+/* What a thread has at hand while it runs actors: one a thread, not one an actor. */
+struct trp_turning {
+  struct trp_actor *actor; /* whose keeper this thread is, NULL: nobody's */
+  jmp_buf *boundary;       /* where a panic unwinds to */
+  struct trp_letter hand;  /* an answer being handled: its blob is released after the turn */
+};
+extern _Thread_local struct trp_turning trp_turning;
+
+/* The actor whose keeper this thread (or simulated step) is. */
+static inline struct trp_actor *trp_turn_current(void) { return trp_turning.actor; }
+static inline void trp_turn_enter(struct trp_actor *actor) { trp_turning.actor = actor; }
 
 /* ---- lives (life.c) ---- */
 
 void trp_life_begin(struct trp_actor *actor);
+
+/* The first half of beginning: state and mailbox, so that mail may come; start() is for the other
+ * half. False without memory. Thread: who spawns, being the keeper until it runs. */
+bool trp_life_admit(struct trp_actor *actor);
+void trp_life_retract(struct trp_actor *actor); /* the stop came before its start */
 void trp_life_end(struct trp_actor *actor, enum trp_end_reason reason, enum trp_err err);
 void trp_life_crash(struct trp_actor *actor);
+
+/* Notes why it crashes; `stack` NULL: the caller's. */
 void trp_crash_note(struct trp_actor *actor, enum trp_crash_cause cause, enum trp_err error,
-                    const char *reason);
+                    const char *reason, const struct trp_stack *stack);
+
+/* The cause of its last crash, 0 where there was none. Thread: the keeper. */
+static inline enum trp_crash_cause trp_crash_cause(const struct trp_actor *a) {
+  return a->crash != NULL ? a->crash->cause : (enum trp_crash_cause)0;
+}
 
 /* Delivers what there is to report of a child to its supervisor, in the supervisor's turn. */
 void trp_life_report(struct trp_actor *supervisor, struct trp_actor *child);
@@ -236,7 +287,7 @@ void trp_mail_bury(struct trp_actor *actor, enum trp_loss why);
 static inline void trp_held(struct trp_actor *a, enum trp_resource what, int64_t delta) {
   /* A single writer, the keeper: see trp_count. */
   int64_t now = atomic_load_explicit(&a->held[what], memory_order_relaxed) + delta;
-  atomic_store_explicit(&a->held[what], now, memory_order_relaxed);
+  atomic_store_explicit(&a->held[what], (int32_t)now, memory_order_relaxed);
 }
 
 static inline void trp_count(_Atomic uint64_t *counter, uint64_t n) {

@@ -13,9 +13,10 @@ struct trp_coordinator *trp_coordinator_new(struct trp_system *system) {
   if (c == NULL) return NULL;
   c->system = system;
   c->actors = calloc(system->options.actors_max, sizeof *c->actors);
+  c->closed = calloc(system->options.actors_max, sizeof *c->closed);
   c->cycles = calloc(system->options.actors_max, sizeof *c->cycles);
   trp_graph_init(&c->chain);
-  if (c->actors == NULL || c->cycles == NULL) trp_coordinator_destroy(&c);
+  if (c->actors == NULL || c->closed == NULL || c->cycles == NULL) trp_coordinator_destroy(&c);
   return c;
 }
 
@@ -26,6 +27,7 @@ void trp_coordinator_destroy(struct trp_coordinator **coordinator) {
   trp_graph_fini(&c->chain);
   trp_plan_fini(&c->plan);
   free(c->actors);
+  free(c->closed);
   free(c->cycles);
   free(c);
 }
@@ -58,7 +60,7 @@ static void revive_if_asked(struct trp_coordinator *c, struct trp_actor *a) {
   if ((signals & TRP_SIGNAL_START) == 0 && !stopping) return;
   uint64_t now = trp_env_now_ns(&c->system->env);
   if (!sched->ops->detach(sched, a, now + TRP_NS_PER_S)) return;
-  (void)trp_thread_forget(a->crash.tid); /* its death has been told as the actor's crash */
+  (void)trp_thread_forget(a->crash->tid); /* its death has been told as the actor's crash */
   atomic_store_explicit(&a->thread_exited, false, memory_order_release);
   if (stopping) {
     atomic_store_explicit(&a->state, TRP_ACTOR_GONE, memory_order_release);

@@ -150,7 +150,7 @@ static int open_socket(struct trp_door *door) {
   int rv = nng_pull0_open(&door->socket);
   if (rv != 0) return rv;
   rv = nng_listen(door->socket, url, NULL, 0);
-  if (rv == 0 && a->spec.listen != NULL) rv = listen_also(door, a->spec.listen);
+  if (rv == 0 && a->listen != NULL) rv = listen_also(door, a->listen);
   if (rv == 0) rv = nng_aio_alloc(&door->aio, received, door);
   if (rv != 0) nng_close(door->socket);
   return rv;

@@ -37,7 +37,7 @@ enum trp_err trp_fault_obey(struct trp_actor *actor, const struct trp_msg *msg, 
     injected_exit();
   }
   bool stall = strncmp(fault->text, "stall:", 6) == 0;
-  if (stall && !actor->spec.kind->own_stall) {
+  if (stall && !trp_spec_of(actor)->kind->own_stall) {
     uint64_t ms;
     if (!trp_fault_timed(fault->text, "stall", &ms)) {
       refuse(actor, msg);

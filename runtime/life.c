@@ -60,11 +60,12 @@ static void reset(struct trp_actor *a, void *memory) {
 
 /* A new incarnation of a supervisor learns again which children wait for its decision. */
 static void report_children_again(struct trp_actor *a) {
-  struct trp_system *system = a->system;
-  uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_acquire);
+  if (!atomic_load_explicit(&a->has_children, memory_order_relaxed)) return;
+  struct trp_slots *slots = &a->system->slots;
+  uint32_t count = atomic_load_explicit(&slots->count, memory_order_acquire);
   for (uint32_t i = 0; i < count; i++) {
-    struct trp_actor *child = system->actors[i];
-    if (child->supervisor != a) continue;
+    struct trp_actor *child = trp_slots_at(slots, i);
+    if (child->spawned || child->supervisor != a) continue;
     pthread_mutex_lock(&child->lock); /* see go_down */
     bool down = trp_actor_state(child) == TRP_ACTOR_DOWN;
     bool crashed = down && child->farewell.crashed;
@@ -96,31 +97,49 @@ static void announce_up(struct trp_actor *a) {
   report(a, TRP_REPORT_STARTED);
 }
 
-void trp_life_begin(struct trp_actor *a) {
-  const struct trp_kind *kind = a->spec.kind;
-  void *memory = calloc(1, kind->state_bytes > 0 ? kind->state_bytes : 1);
+bool trp_life_admit(struct trp_actor *a) {
+  size_t bytes = trp_spec_of(a)->kind->state_bytes;
+  void *memory = calloc(1, bytes > 0 ? bytes : 1);
   reset(a, memory);
   memset(&a->farewell, 0, sizeof a->farewell);
   set_state(a, TRP_ACTOR_STARTING);
   a->mailbox.ops->open(&a->mailbox, a->self.incarnation);
+  a->self.admitted = true;
   /* Opening clears the gate's flags; a stop that shut it meanwhile has set `stopping` before. */
   if (atomic_load_explicit(&a->system->stopping, memory_order_seq_cst)) {
     trp_mailbox_shut(&a->mailbox);
   }
-  enum trp_err err = memory == NULL ? TRP_NO_MEMORY : TRP_OK;
-  if (err == TRP_OK && kind->start != NULL) {
-    trp_turn_begin(a);
-    err = kind->start(&a->self, memory, a->spec.args);
-    trp_turn_end(a);
-  }
+  return memory != NULL;
+}
+
+static enum trp_err run_start(struct trp_actor *a) {
+  const struct trp_kind *kind = trp_spec_of(a)->kind;
+  if (a->self.memory == NULL) return TRP_NO_MEMORY;
+  if (kind->start == NULL) return TRP_OK;
+  trp_turn_begin(a);
+  enum trp_err err = kind->start(&a->self, a->self.memory, a->args);
+  trp_turn_end(a);
+  return err;
+}
+
+void trp_life_begin(struct trp_actor *a) {
+  if (!a->self.admitted) (void)trp_life_admit(a); /* without memory: run_start says so */
+  a->self.admitted = false;
+  enum trp_err err = run_start(a);
   if (err != TRP_OK) {
-    a->crash.stack.depth = 0;
-    trp_crash_note(a, TRP_CAUSE_START, err, trp_err_text(err));
+    trp_crash_note(a, TRP_CAUSE_START, err, trp_err_text(err), NULL);
     trp_life_crash(a);
     return;
   }
   atomic_store_explicit(&a->order_due_ns, 0, memory_order_relaxed); /* published by the state */
   set_state(a, TRP_ACTOR_RUNNING);
+  if (a->spawned) { /* nobody waits for its handshake, and nobody could follow it before */
+    pthread_mutex_lock(&a->lock);
+    a->up = true;
+    pthread_mutex_unlock(&a->lock);
+    if (!a->anonymous) trp_watch_announce(a);
+    return;
+  }
   announce_up(a);
   report_children_again(a);
   if (a->door != NULL) trp_door_resume(a->door);
@@ -130,29 +149,33 @@ void trp_life_begin(struct trp_actor *a) {
 /* ---- ending ---- */
 
 static void run_end(struct trp_actor *a, enum trp_end_reason reason) {
-  if (a->spec.kind->end == NULL || a->self.memory == NULL || a->self.end_called) return;
-  a->self.end_called = true;         /* a thread that exits in end() comes by here again */
-  struct trp_crash first = a->crash; /* a second failure must not hide it */
-  if (setjmp(a->self.boundary) != 0) {
+  if (trp_spec_of(a)->kind->end == NULL || a->self.memory == NULL || a->self.end_called) return;
+  a->self.end_called = true; /* a thread that exits in end() comes by here again */
+  struct trp_crash first;    /* a second failure must not hide it */
+  if (reason == TRP_END_CRASHED) first = *a->crash;
+  jmp_buf here, *outer = trp_turning.boundary;
+  trp_turning.boundary = &here;
+  if (setjmp(here) == 0) {
+    trp_turn_begin(a);
+    trp_spec_of(a)->kind->end(&a->self, a->self.memory, reason);
+    trp_turn_end(a);
+  } else {
     trp_turn_end(a);
     a->farewell.cleanup_failed = true;
     trp_system_log(a->system, a->name, TRP_LOG_ERROR, "actor.cleanup_failed", "reason=\"%s\"",
-                   a->crash.reason);
-    if (reason != TRP_END_CRASHED) return;
+                   a->crash->reason);
     pthread_mutex_lock(&a->lock);
-    a->crash = first;
+    if (reason == TRP_END_CRASHED) *a->crash = first;
     pthread_mutex_unlock(&a->lock);
-    return;
   }
-  trp_turn_begin(a);
-  a->spec.kind->end(&a->self, a->self.memory, reason);
-  trp_turn_end(a);
+  trp_turning.boundary = outer;
 }
 
 static void drop_in_hand(struct trp_actor *a) {
   struct trp_self *self = &a->self;
-  if (self->hand.inline_bytes == TRP_LETTER_BLOB) trp_blob_release(self->hand.body.blob);
-  self->hand.inline_bytes = 0;
+  struct trp_letter *hand = &trp_turning.hand;
+  if (hand->inline_bytes == TRP_LETTER_BLOB) trp_blob_release(hand->body.blob);
+  hand->inline_bytes = 0;
   if (!self->data_in_hand) return;
   self->data_in_hand = false;
   const struct trp_letter *letter = a->mailbox.ops->peek(&a->mailbox);
@@ -171,6 +194,14 @@ static void release_asks(struct trp_actor *a) {
   }
 }
 
+static bool take_report(struct trp_actor *child, uint32_t what) {
+  pthread_mutex_lock(&child->lock);
+  bool set = (child->report & what) != 0;
+  child->report &= ~what;
+  pthread_mutex_unlock(&child->lock);
+  return set;
+}
+
 /* After watches are closed and asks forgotten, what is in the lane belongs to nobody but children,
  * whose reports wait in their own blocks. */
 static void release_lane(struct trp_actor *a) {
@@ -183,6 +214,9 @@ static void release_lane(struct trp_actor *a) {
       trp_ask_close(&a->system->asks, (struct trp_ask *)node);
     } else if (node->kind == TRP_NODE_WATCH) {
       free(node);
+    } else if (node->kind == TRP_NODE_CHILD && TRP_CHILD_OF_NODE(node)->spawned) {
+      (void)take_report(TRP_CHILD_OF_NODE(node), TRP_REPORT_CRASHED); /* it is in the journal */
+      trp_spawned_release(TRP_CHILD_OF_NODE(node));
     }
   }
 }
@@ -238,9 +272,11 @@ void trp_life_end(struct trp_actor *a, enum trp_end_reason reason, enum trp_err 
 
   bool root = a->supervisor == NULL;
   bool stopping = atomic_load_explicit(&a->system->stopping, memory_order_seq_cst);
-  bool never_ran = a->crash.cause == TRP_CAUSE_START && a->self.incarnation == 1;
-  bool gone = root || stopping || (reason == TRP_END_CRASHED && never_ran);
-  bool told = !gone || alone;
+  bool never_ran = trp_crash_cause(a) == TRP_CAUSE_START && a->self.incarnation == 1;
+  bool gone = root || stopping || a->spawned || (reason == TRP_END_CRASHED && never_ran);
+  /* Of a spawned one nobody has to decide anything: only its crash is told. */
+  bool told = a->spawned ? reason == TRP_END_CRASHED : !gone || alone;
+  if (a->spawned && told) trp_spawned_hold(a);
   announce_end(a, err);
   go_down(a, gone ? TRP_ACTOR_GONE : TRP_ACTOR_DOWN,
           !told                       ? 0
@@ -249,22 +285,39 @@ void trp_life_end(struct trp_actor *a, enum trp_end_reason reason, enum trp_err 
   if (root && !stopping && !never_ran)
     trp_system_root_died(a->system, a, reason == TRP_END_CRASHED);
   if (told) post_report(a);
-  trp_coordinator_tell(a);
+  if (!a->spawned || stopping) trp_coordinator_tell(a);
+}
+
+/* The stop's pill came before its start: what it was sent is dead, and it has never lived. */
+void trp_life_retract(struct trp_actor *a) {
+  a->self.admitted = false;
+  a->mailbox.ops->close(&a->mailbox);
+  trp_mail_bury(a, TRP_LOST_DEADLINE);
+  release(a);
+  announce_end(a, TRP_STOPPED);
 }
 
 /* ---- crashing ---- */
 
+/* Made at the first crash: most actors never need one. Without memory for it the crash is told all
+ * the same, with details that another in the same need may overwrite. Under the lock. */
+static struct trp_crash *crash_record(struct trp_actor *a) {
+  if (a->crash == NULL) a->crash = calloc(1, sizeof *a->crash);
+  if (a->crash == NULL) a->crash = &a->system->spare_crash;
+  return a->crash;
+}
+
 void trp_crash_note(struct trp_actor *a, enum trp_crash_cause cause, enum trp_err error,
-                    const char *reason) {
+                    const char *reason, const struct trp_stack *stack) {
   pthread_mutex_lock(&a->lock);
-  a->crash.cause = cause;
-  a->crash.error = error;
-  a->crash.signal = 0;
-  a->crash.tid = atomic_load_explicit(&a->tid, memory_order_relaxed);
-  if (reason != a->crash.reason) {
-    snprintf(a->crash.reason, sizeof a->crash.reason, "%s", reason);
-  }
-  if (a->crash.stack.depth == 0) trp_stack_capture(&a->crash.stack, 1);
+  struct trp_crash *crash = crash_record(a);
+  crash->cause = cause;
+  crash->error = error;
+  crash->signal = 0;
+  crash->tid = atomic_load_explicit(&a->tid, memory_order_relaxed);
+  snprintf(crash->reason, sizeof crash->reason, "%s", reason);
+  if (stack != NULL) crash->stack = *stack;
+  if (stack == NULL) trp_stack_capture(&crash->stack, 1);
   pthread_mutex_unlock(&a->lock);
 }
 
@@ -272,7 +325,7 @@ static void fill_crashed(struct trp_actor *a, struct trp_thread_crashed *body) {
   memset(body, 0, sizeof *body);
   struct trp_stack stack;
   pthread_mutex_lock(&a->lock);
-  const struct trp_crash *crash = &a->crash;
+  const struct trp_crash *crash = a->crash;
   body->ref = trp_actor_ref(a, a->life).bits;
   body->incarnation = a->life;
   body->lost = crash->lost;
@@ -290,9 +343,9 @@ static void fill_crashed(struct trp_actor *a, struct trp_thread_crashed *body) {
 void trp_life_crash(struct trp_actor *a) {
   if (a->self.in_turn) trp_turn_end(a);
   bool starting = trp_actor_state(a) == TRP_ACTOR_STARTING;
-  if (starting) a->crash.cause = TRP_CAUSE_START;
+  if (starting) a->crash->cause = TRP_CAUSE_START;
   a->mailbox.ops->close(&a->mailbox); /* what is counted now as lost is all there will be */
-  a->crash.lost = a->mailbox.ops->depth(&a->mailbox);
+  a->crash->lost = a->mailbox.ops->depth(&a->mailbox);
   struct trp_thread_crashed body;
   fill_crashed(a, &body);
   trp_system_log(a->system, a->name, TRP_LOG_ERROR, "thread.crashed",
@@ -300,18 +353,10 @@ void trp_life_crash(struct trp_actor *a) {
                  (unsigned long long)body.incarnation, body.reason, (unsigned long long)body.lost,
                  body.stack);
   trp_system_journal_put(a->system, a->name, TRP_THREAD_CRASHED, &body, sizeof body);
-  trp_life_end(a, TRP_END_CRASHED, a->crash.error != TRP_OK ? a->crash.error : TRP_PANIC);
+  trp_life_end(a, TRP_END_CRASHED, a->crash->error != TRP_OK ? a->crash->error : TRP_PANIC);
 }
 
 /* ---- reporting ---- */
-
-static bool take_report(struct trp_actor *child, uint32_t what) {
-  pthread_mutex_lock(&child->lock);
-  bool set = (child->report & what) != 0;
-  child->report &= ~what;
-  pthread_mutex_unlock(&child->lock);
-  return set;
-}
 
 static void tell(struct trp_actor *supervisor, uint16_t type, const void *body, size_t bytes) {
   struct trp_msg msg = {.type = type, .bytes = (uint32_t)bytes, .body = body};
@@ -335,6 +380,7 @@ void trp_life_report(struct trp_actor *supervisor, struct trp_actor *child) {
   if (take_report(child, TRP_REPORT_CRASHED)) {
     struct trp_thread_crashed body;
     fill_crashed(child, &body);
+    if (child->spawned) trp_spawned_release(child); /* before the turn, which may not return here */
     tell(supervisor, TRP_THREAD_CRASHED, &body, sizeof body);
   }
   if (take_report(child, TRP_REPORT_ENDED)) {

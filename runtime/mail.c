@@ -89,10 +89,7 @@ void trp_mail_bury(struct trp_actor *actor, enum trp_loss why) {
 }
 
 struct trp_actor *trp_actor_find(struct trp_system *system, struct trp_ref ref) {
-  uint32_t index = trp_ref_index(ref);
-  /* acquire: pairs with the release in trp_system_add, after which the block is complete. */
-  if (index >= atomic_load_explicit(&system->actor_count, memory_order_acquire)) return NULL;
-  return system->actors[index];
+  return trp_slots_at(&system->slots, trp_ref_index(ref));
 }
 
 /* Sends a letter from an actor; takes its blob in any case. */
@@ -100,7 +97,7 @@ static enum trp_err send_letter(struct trp_self *self, struct trp_actor *to, str
                                 struct trp_letter *letter) {
   enum trp_err err;
   /* Who waited for room in its own mailbox would wait for ever. */
-  bool waits = to->spec.mailbox.policy == TRP_WAIT && to != self->actor;
+  bool waits = trp_spec_of(to)->mailbox.policy == TRP_WAIT && to != self->actor;
   if (waits && self->outbox.count > 0 && trp_outbox_holds_for(self->actor, ref)) {
     err = trp_outbox_keep(self->actor, ref, letter);
   } else {

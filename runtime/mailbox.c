@@ -3,15 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY_DEFAULT = 1024, CAPACITY_MIN = 2, CAPACITY_MAX = 524288 };
+enum {
+  CAPACITY_DEFAULT = 1024,
+  CAPACITY_SMALL = 64, /* the default of one that takes its ring from a store */
+  CAPACITY_MIN = 2,
+  CAPACITY_MAX = 262144
+};
 
-/* A sequence is told from its neighbours of two laps on either side by 21 bits. */
+/* A sequence is told from its neighbours of two laps on either side by 20 bits. */
 _Static_assert(4 * CAPACITY_MAX <= 1 << TRP_GATE_POSITION_BITS, "sequences stay unambiguous");
-_Static_assert(TRP_GATE_PARKED == TRP_GATE_POSITION_MASK + 1, "the gate's fields adjoin");
+_Static_assert(TRP_GATE_BARE == TRP_GATE_POSITION_MASK + 1, "the gate's fields adjoin");
 _Static_assert(sizeof(struct trp_mailbox) == 192, "three cache lines");
 
 static uint32_t round_up(uint32_t capacity) {
-  if (capacity == 0) return CAPACITY_DEFAULT;
   uint32_t rounded = CAPACITY_MIN;
   while (rounded < capacity) rounded *= 2;
   return rounded;
@@ -30,29 +34,56 @@ static bool valid(const struct trp_mailbox_options *options) {
   return false;
 }
 
+static bool is_ring(enum trp_policy policy) { return policy == TRP_REJECT || policy == TRP_WAIT; }
+
+static void set_options(struct trp_mailbox *mailbox, const struct trp_mailbox_options *options,
+                        uint32_t capacity) {
+  /* Relaxed: it limits what is told of the depth, nothing else. */
+  atomic_store_explicit(&mailbox->mask, capacity - 1, memory_order_relaxed);
+  mailbox->policy = options->policy;
+  mailbox->key = options->key;
+}
+
 enum trp_err trp_mailbox_init(struct trp_mailbox *mailbox,
                               const struct trp_mailbox_options *options) {
   memset(mailbox, 0, sizeof *mailbox);
   if (!valid(options)) return TRP_INVALID;
 
-  uint32_t capacity = round_up(options->capacity);
-  struct trp_letter *slots = aligned_alloc(64, capacity * sizeof *slots);
-  if (slots == NULL) return TRP_NO_MEMORY;
-  for (uint32_t i = 0; i < capacity; i++) atomic_init(&slots[i].sequence, i);
-  mailbox->slots = slots;
-  mailbox->mask = capacity - 1;
-  mailbox->policy = options->policy;
-  mailbox->key = options->key;
-  mailbox->ops = &trp_mailbox_ring_ops;
+  uint32_t capacity = round_up(options->capacity == 0 ? CAPACITY_DEFAULT : options->capacity);
+  set_options(mailbox, options, capacity);
   atomic_init(&mailbox->gate, TRP_GATE_CLOSED);
-  if (options->policy == TRP_REJECT || options->policy == TRP_WAIT) return TRP_OK;
-
+  if (is_ring(options->policy)) {
+    mailbox->ops = &trp_mailbox_ring_ops;
+    atomic_init(&mailbox->ring, trp_ring_new(capacity));
+    return mailbox->ring == NULL ? TRP_NO_MEMORY : TRP_OK;
+  }
   mailbox->ops = &trp_mailbox_evict_ops;
-  enum trp_err err = trp_evict_init(mailbox);
+  mailbox->slots = aligned_alloc(64, capacity * sizeof *mailbox->slots);
+  enum trp_err err = mailbox->slots == NULL ? TRP_NO_MEMORY : trp_evict_init(mailbox);
   if (err == TRP_OK) return TRP_OK;
-  free(slots);
+  free(mailbox->slots);
   memset(mailbox, 0, sizeof *mailbox);
   return err;
+}
+
+enum trp_err trp_mailbox_init_small(struct trp_mailbox *mailbox,
+                                    const struct trp_mailbox_options *options,
+                                    struct trp_ring_store *store) {
+  if (!is_ring(options->policy)) return trp_mailbox_init(mailbox, options);
+  memset(mailbox, 0, sizeof *mailbox);
+  mailbox->store = store;
+  mailbox->ops = &trp_mailbox_ring_ops;
+  atomic_init(&mailbox->gate, TRP_GATE_CLOSED | TRP_GATE_BARE);
+  return trp_mailbox_renew(mailbox, options);
+}
+
+enum trp_err trp_mailbox_renew(struct trp_mailbox *mailbox,
+                               const struct trp_mailbox_options *options) {
+  if (!valid(options) || !is_ring(options->policy)) return TRP_INVALID;
+  uint32_t capacity = round_up(options->capacity == 0 ? CAPACITY_SMALL : options->capacity);
+  trp_mailbox_strip(mailbox);
+  set_options(mailbox, options, capacity);
+  return TRP_OK;
 }
 
 void trp_mailbox_shut(struct trp_mailbox *mailbox) {

@@ -12,49 +12,23 @@
  *   bit  23      CLOSED   nobody is admitted
  *   bit  22      SHUT     senders from outside the system are not admitted
  *   bit  21      PARKED   the owner sleeps; who clears the bit wakes it
- *   bits 20..0   position of the next claim (ring only), modulo 2^21
+ *   bit  20      BARE     there is no ring: who wants to put must first get one from the store
+ *   bits 19..0   position of the next claim (ring only), modulo 2^20
  *
  * Synchronisation: put, depth, gate reads: any thread. peek, pop, park, drain, open, close_*: the
  * owner's thread (or whoever owns a slot without a running thread). shut and unpark: any thread. */
 #ifndef TRP_RUNTIME_MAILBOX_H
 #define TRP_RUNTIME_MAILBOX_H
 
-#include <pthread.h>
-#include <stdalign.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "runtime/ring.h"
 
-#include "runtime/troupe.h"
-
-struct trp_blob;
-
-enum {
-  TRP_GATE_POSITION_BITS = 21,
-  TRP_LETTER_BLOB = 0xff, /* letter.inline_bytes: the body is a blob */
-  TRP_LETTER_ASK = 1,     /* letter.flags: `from` is an ask token */
-  TRP_LETTER_DOOR = 2,    /* letter.flags: came through the nng door */
-  TRP_LETTER_VOID = 4     /* letter.flags: claimed but given up; skipped by the owner, uncounted */
-};
+enum { TRP_GATE_POSITION_BITS = TRP_RING_POSITION_BITS };
 #define TRP_GATE_POSITION_MASK ((UINT64_C(1) << TRP_GATE_POSITION_BITS) - 1)
+#define TRP_GATE_BARE (UINT64_C(1) << 20)
 #define TRP_GATE_PARKED (UINT64_C(1) << 21)
 #define TRP_GATE_SHUT (UINT64_C(1) << 22)
 #define TRP_GATE_CLOSED (UINT64_C(1) << 23)
 #define TRP_GATE_INCARNATION_SHIFT 24
-
-/* One message in a slot: 64 bytes, a cache line. */
-struct trp_letter {
-  _Atomic uint32_t sequence; /* the ring's own: position when free, position + 1 when full */
-  uint16_t type;
-  uint8_t inline_bytes; /* 0..48, or TRP_LETTER_BLOB */
-  uint8_t flags;
-  uint64_t from; /* the sender's reference, or the token of an ask */
-  union {
-    alignas(8) unsigned char bytes[TRP_INLINE_BYTES];
-    struct trp_blob *blob; /* one reference, owned by the letter */
-  } body;
-};
-_Static_assert(sizeof(struct trp_letter) == 64, "a letter is a cache line");
 
 struct trp_mailbox;
 
@@ -69,7 +43,7 @@ struct trp_put {
 struct trp_mailbox_ops {
   /* Copies `count` letters in, all or none, in order. Takes over their blobs on success only.
    * Errors: FULL (ring), STOPPED (shut or closed by stop, and `outside`), DEAD (another
-   * incarnation, or closed). For the evicting mailbox count is 1. Thread: any. */
+   * incarnation, or closed), NO_MEMORY (for a ring). For the evicting mailbox count is 1. Thread: any. */
   enum trp_err (*put)(struct trp_mailbox *mailbox, uint64_t incarnation, bool outside,
                       const struct trp_letter *letters, uint32_t count, struct trp_put *result);
   /* The oldest letter, NULL where none is published. Stays until pop. Thread: owner. */
@@ -98,8 +72,10 @@ struct trp_mailbox_ops {
 struct trp_mailbox {
   alignas(64) _Atomic uint64_t gate;             /* senders' line */
   alignas(64) const struct trp_mailbox_ops *ops; /* constant from init to fini */
-  struct trp_letter *slots;
-  uint32_t mask; /* capacity - 1 */
+  _Atomic(struct trp_ring *) ring; /* the ring's; NULL while BARE */
+  struct trp_ring_store *store;    /* where it comes from; NULL: it has one of its own */
+  struct trp_letter *slots;        /* the evicting one's */
+  _Atomic uint32_t mask;           /* capacity - 1 */
   enum trp_policy policy;
   trp_key_fn *key;
   struct trp_evict *evict;           /* mailbox_evict.c's own; NULL in a ring */
@@ -114,6 +90,18 @@ struct trp_mailbox {
  * callee. Errors: INVALID, NO_MEMORY. Thread: start-up. */
 TRP_MUST_USE enum trp_err trp_mailbox_init(struct trp_mailbox *mailbox,
                                            const struct trp_mailbox_options *options);
+
+/* The same, but a ring comes from the store with the first mail, and goes back when there is none
+ * and the store is tight. */
+TRP_MUST_USE enum trp_err trp_mailbox_init_small(struct trp_mailbox *mailbox,
+                                                 const struct trp_mailbox_options *options,
+                                                 struct trp_ring_store *store);
+
+/* A closed and empty small ring mailbox gives its ring back, and gets other options of the same
+ * kind. Errors: INVALID. Thread: the slot's keeper. */
+TRP_MUST_USE enum trp_err trp_mailbox_renew(struct trp_mailbox *mailbox,
+                                            const struct trp_mailbox_options *options);
+void trp_mailbox_strip(struct trp_mailbox *mailbox); /* gives the ring back, if it has one */
 
 /* Refuses outside senders from now on. Thread: any. */
 void trp_mailbox_shut(struct trp_mailbox *mailbox);

@@ -54,7 +54,7 @@ void trp_outbox_made_room(struct trp_actor *receiver) {
 
 static struct trp_parcel *new_parcel(struct trp_actor *sender) {
   struct trp_outbox *outbox = &sender->self.outbox;
-  uint32_t room = sender->spec.outbox_max;
+  uint32_t room = trp_spec_of(sender)->outbox_max;
   if (outbox->parcels == NULL) {
     outbox->parcels = calloc(room, sizeof *outbox->parcels);
     if (outbox->parcels == NULL) return NULL;
@@ -71,7 +71,7 @@ static struct trp_parcel *new_parcel(struct trp_actor *sender) {
 enum trp_err trp_outbox_keep(struct trp_actor *sender, struct trp_ref to,
                              const struct trp_letter *letter) {
   struct trp_outbox *outbox = &sender->self.outbox;
-  if (outbox->count == sender->spec.outbox_max) return TRP_OUTBOX_FULL;
+  if (outbox->count == trp_spec_of(sender)->outbox_max) return TRP_OUTBOX_FULL;
   struct trp_parcel *parcel = new_parcel(sender);
   if (parcel == NULL) return TRP_NO_MEMORY;
   memset(parcel, 0, sizeof *parcel);

@@ -32,9 +32,10 @@ __attribute__((noreturn)) static void last_words(const char *what) {
 __attribute__((noreturn)) static void panic_in_turn(const char *reason) {
   struct trp_actor *a = trp_turn_current();
   if (a == NULL || !a->self.in_turn || no_unwind > 0) last_words(reason);
-  trp_stack_capture(&a->crash.stack, 2);
-  trp_crash_note(a, TRP_CAUSE_PANIC, TRP_PANIC, reason);
-  longjmp(a->self.boundary, 1);
+  struct trp_stack stack;
+  trp_stack_capture(&stack, 2);
+  trp_crash_note(a, TRP_CAUSE_PANIC, TRP_PANIC, reason, &stack);
+  longjmp(*trp_turning.boundary, 1);
 }
 
 void trp_panic(const char *format, ...) {

@@ -40,8 +40,8 @@ struct trp_report {
   bool balanced, gave_up;
   struct trp_ledger ledger;
   int64_t left_behind[TRP_RES_COUNT];
-  struct trp_report_actor *actors;
-  size_t actor_count;
+  struct trp_report_actor *actors; /* those spawned are one entry, but for the noteworthy */
+  size_t actor_count, room;
 };
 
 const char *trp_verdict_text(enum trp_verdict verdict);

@@ -79,6 +79,7 @@ static void run_actor(struct trp_actor *a) {
   trp_turn_enter(NULL);
   if (step == TRP_STEP_LEAVE) {
     a->sim_attached = false;
+    if (a->spawned) trp_spawned_release(a);
     return;
   }
   if (step == TRP_STEP_MORE || !trp_actor_park(a)) a->sim_runnable = true;
@@ -92,7 +93,7 @@ static void run_coordinator(struct sim *sim) {
 /* Runs the k-th of what can run now; returns how many could (none is run where k is not below). */
 static uint32_t run_kth(struct sim *sim, uint64_t now, uint32_t k) {
   struct trp_system *system = sim->base.system;
-  uint32_t n = 0, count = atomic_load_explicit(&system->actor_count, memory_order_relaxed);
+  uint32_t n = 0, count = atomic_load_explicit(&system->slots.count, memory_order_relaxed);
   if ((sim->coordinator_runnable || sim->coordinator_due_ns <= now) && n++ == k) {
     run_coordinator(sim);
     return n;
@@ -103,7 +104,7 @@ static uint32_t run_kth(struct sim *sim, uint64_t now, uint32_t k) {
     return n;
   }
   for (uint32_t i = 0; i < count; i++) {
-    struct trp_actor *a = system->actors[i];
+    struct trp_actor *a = trp_slots_at(&system->slots, i);
     if (!actor_can_run(a, now) || n++ != k) continue;
     run_actor(a);
     return n;
@@ -114,13 +115,13 @@ static uint32_t run_kth(struct sim *sim, uint64_t now, uint32_t k) {
 static uint64_t next_event_ns(struct sim *sim) {
   struct trp_system *system = sim->base.system;
   uint64_t next = sim->coordinator_due_ns;
-  uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_relaxed);
+  uint32_t count = atomic_load_explicit(&system->slots.count, memory_order_relaxed);
   for (struct trp_sim_source *s = sim->sources; s != NULL; s = s->link) {
     uint64_t due = s->next_ns(s);
     if (due < next) next = due;
   }
   for (uint32_t i = 0; i < count; i++) {
-    uint64_t due = actor_next_ns(system->actors[i]);
+    uint64_t due = actor_next_ns(trp_slots_at(&system->slots, i));
     if (due < next) next = due;
   }
   return next;

@@ -1,4 +1,5 @@
-/* sched_threads.c - the real scheduler: a thread for each actor, one for the coordinator.
+/* sched_threads.c - the real scheduler: a thread for each actor, or the pool; one for the
+ * coordinator.
  *
  * An actor's thread steps as long as there is something to do and then sleeps, on its futex or in
  * the slot's I/O loop, until a wake-up or its next timer. */
@@ -12,6 +13,7 @@
 #include "runtime/check.h"
 #include "runtime/deadline.h"
 #include "runtime/futex.h"
+#include "runtime/pool.h"
 #include "runtime/sched.h"
 #include "runtime/thread.h"
 
@@ -19,8 +21,9 @@ enum { STACK_BYTES = 512 * 1024, LOOP_EVERY = 16 };
 
 struct threads {
   struct trp_sched base;
+  struct trp_pool *pool;
   pthread_t coordinator;
-  bool running;
+  bool running, whole;
   _Atomic bool closing;
   _Atomic uint32_t word;     /* futex of the coordinator */
   _Atomic uint32_t finished; /* futex: its thread is about to exit */
@@ -40,8 +43,7 @@ static void finish(_Atomic uint32_t *finished) {
 static void exited_in_turn(void *arg) {
   struct trp_actor *a = arg;
   trp_turn_enter(a);
-  a->crash.stack.depth = 0;
-  trp_crash_note(a, TRP_CAUSE_EXIT, TRP_THREAD_EXIT, trp_err_text(TRP_THREAD_EXIT));
+  trp_crash_note(a, TRP_CAUSE_EXIT, TRP_THREAD_EXIT, trp_err_text(TRP_THREAD_EXIT), NULL);
   /* Set before anybody hears of the crash: who restarts the actor must see that it has no thread.
    */
   atomic_store_explicit(&a->thread_exited, true, memory_order_release);
@@ -53,7 +55,7 @@ static void exited_in_turn(void *arg) {
 static void make_exit_key(void) { ASSERT(pthread_key_create(&exit_key, exited_in_turn) == 0); }
 
 static void sleep_in(struct trp_actor *a, uint32_t seen) {
-  struct trp_loop *loop = a->spec.loop;
+  struct trp_loop *loop = trp_spec_of(a)->loop;
   uint64_t until = trp_actor_due_ns(a);
   if (loop != NULL) {
     loop->run(loop, until);
@@ -74,7 +76,7 @@ static void *run_actor(void *arg) {
     if (step == TRP_STEP_LEAVE) break;
     if (step == TRP_STEP_MORE) {
       /* I/O is served also while mail keeps coming. */
-      if (a->spec.loop != NULL && ++busy % LOOP_EVERY == 0) a->spec.loop->run(a->spec.loop, 0);
+      if (trp_spec_of(a)->loop != NULL && ++busy % LOOP_EVERY == 0) trp_spec_of(a)->loop->run(trp_spec_of(a)->loop, 0);
       continue;
     }
     trp_thread_touch(slot, trp_env_now_ns(&a->system->env));
@@ -90,8 +92,14 @@ static void *run_actor(void *arg) {
   return NULL;
 }
 
+static bool is_pooled(const struct trp_actor *a) {
+  return trp_spec_of(a)->placement == TRP_POOL;
+}
+
+static struct trp_pool *pool_of(struct trp_sched *sched) { return ((struct threads *)sched)->pool; }
+
 static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
-  (void)sched;
+  if (is_pooled(a)) return trp_pool_attach(pool_of(sched), a);
   pthread_attr_t attr;
   atomic_store_explicit(&a->finished, 0, memory_order_relaxed);
   pthread_attr_init(&attr);
@@ -104,16 +112,21 @@ static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
 
 /* A deadline for the joining without pthread_clockjoin_np, which the thread sanitizer does not
  * know. */
-static bool join_by(pthread_t thread, _Atomic uint32_t *finished, uint64_t until_ns) {
+static bool await(_Atomic uint32_t *finished, uint64_t until_ns) {
   while (atomic_load_explicit(finished, memory_order_acquire) == 0) {
     if (trp_deadline_now_ns() >= until_ns) return false;
     trp_futex_wait(finished, 0, until_ns);
   }
-  return pthread_join(thread, NULL) == 0;
+  return true;
+}
+
+static bool join_by(pthread_t thread, _Atomic uint32_t *finished, uint64_t until_ns) {
+  return await(finished, until_ns) && pthread_join(thread, NULL) == 0;
 }
 
 static bool detach(struct trp_sched *sched, struct trp_actor *a, uint64_t until_ns) {
   (void)sched;
+  if (is_pooled(a)) return await(&a->finished, until_ns);
   if (!a->has_thread) return true;
   if (!join_by(a->thread, &a->finished, until_ns)) return false;
   a->has_thread = false;
@@ -121,10 +134,13 @@ static bool detach(struct trp_sched *sched, struct trp_actor *a, uint64_t until_
 }
 
 static void wake(struct trp_sched *sched, struct trp_actor *a) {
-  (void)sched;
+  if (is_pooled(a)) {
+    trp_pool_wake(pool_of(sched), a);
+    return;
+  }
   atomic_fetch_add_explicit(&a->wakes, 1, memory_order_release);
-  if (a->spec.loop != NULL) {
-    a->spec.loop->wake(a->spec.loop);
+  if (trp_spec_of(a)->loop != NULL) {
+    trp_spec_of(a)->loop->wake(trp_spec_of(a)->loop);
   } else {
     trp_futex_wake(&a->wakes, 1);
   }
@@ -171,12 +187,16 @@ static enum trp_err open_sched(struct trp_sched *sched) {
 static void close_sched(struct trp_sched *sched) {
   struct threads *t = (struct threads *)sched;
   if (!t->running) return;
+  t->whole = trp_pool_close(t->pool, trp_deadline_in(TRP_NS_PER_S));
   atomic_store_explicit(&t->closing, true, memory_order_release);
   wake_coordinator(sched);
   t->running = !join_by(t->coordinator, &t->finished, trp_deadline_in(TRP_NS_PER_S));
 }
 
-static void destroy(struct trp_sched *sched) { free(sched); }
+static void destroy(struct trp_sched *sched) {
+  if (((struct threads *)sched)->whole) trp_pool_destroy(pool_of(sched));
+  free(sched);
+}
 
 static const struct trp_sched_ops ops = {.attach = attach,
                                          .detach = detach,
@@ -192,6 +212,12 @@ struct trp_sched *trp_sched_threads_new(struct trp_system *system) {
   pthread_once(&exit_once, make_exit_key);
   struct threads *t = calloc(1, sizeof *t);
   if (t == NULL) return NULL;
+  t->whole = true;
+  t->pool = trp_pool_new(system);
+  if (t->pool == NULL) {
+    free(t);
+    return NULL;
+  }
   t->base.ops = &ops;
   t->base.system = system;
   return &t->base;

@@ -21,7 +21,7 @@ static void fail(struct trp_coordinator *c, struct trp_actor *a, const char *how
 static bool tell_to_start(struct trp_coordinator *c, struct trp_actor *a) {
   struct trp_sched *sched = c->system->sched;
   enum trp_err err = TRP_OK;
-  if (a->spec.door) err = trp_door_open(a);
+  if (trp_spec_of(a)->door) err = trp_door_open(a);
   if (err == TRP_OK) err = sched->ops->attach(sched, a);
   if (err != TRP_OK) {
     char how[96];
@@ -31,7 +31,7 @@ static bool tell_to_start(struct trp_coordinator *c, struct trp_actor *a) {
   }
   c->actors[a->index].attached = true;
   c->waiting = true;
-  c->start_due_ns = trp_env_now_ns(&c->system->env) + a->spec.start_timeout_ms * TRP_NS_PER_MS;
+  c->start_due_ns = trp_env_now_ns(&c->system->env) + trp_spec_of(a)->start_timeout_ms * TRP_NS_PER_MS;
   trp_actor_signal(a, TRP_SIGNAL_START);
   return true;
 }
@@ -39,9 +39,10 @@ static bool tell_to_start(struct trp_coordinator *c, struct trp_actor *a) {
 static uint64_t hear(struct trp_coordinator *c, struct trp_actor *a) {
   enum trp_actor_state state = trp_actor_state(a);
   pthread_mutex_lock(&a->lock);
-  bool failed = a->crash.cause == TRP_CAUSE_START; /* else it ran, and a root's end is a stop */
+  /* Else it ran, and a root's end is a stop. */
+  bool failed = trp_crash_cause(a) == TRP_CAUSE_START;
   char how[256];
-  snprintf(how, sizeof how, "failed to start: %s", a->crash.reason);
+  snprintf(how, sizeof how, "failed to start: %s", failed ? a->crash->reason : "");
   pthread_mutex_unlock(&a->lock);
   if (state == TRP_ACTOR_GONE && failed) {
     fail(c, a, how);
@@ -53,19 +54,19 @@ static uint64_t hear(struct trp_coordinator *c, struct trp_actor *a) {
     return 0;
   }
   if (trp_env_now_ns(&c->system->env) < c->start_due_ns) return c->start_due_ns;
-  snprintf(how, sizeof how, "stayed silent for %u ms at its start", a->spec.start_timeout_ms);
+  snprintf(how, sizeof how, "stayed silent for %u ms at its start", trp_spec_of(a)->start_timeout_ms);
   fail(c, a, how);
   return 0;
 }
 
 uint64_t trp_start_step(struct trp_coordinator *c) {
   struct trp_system *system = c->system;
-  uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_acquire);
+  uint32_t count = atomic_load_explicit(&system->slots.count, memory_order_acquire);
   if (c->next == count) {
     trp_system_set_state(system, TRP_STAGE_RUNNING);
     return 0;
   }
-  struct trp_actor *a = system->actors[c->next];
+  struct trp_actor *a = trp_slots_at(&system->slots, c->next);
   if (!c->waiting && !tell_to_start(c, a)) return 0;
   return hear(c, a);
 }

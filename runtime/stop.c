@@ -15,7 +15,7 @@
 static const uint64_t CYCLE_LOOK_NS = TRP_NS_PER_MS; /* how often a cycle is looked at */
 
 static struct trp_actor *actor_at(struct trp_coordinator *c, uint32_t i) {
-  return c->system->actors[i];
+  return trp_slots_at(&c->system->slots, i);
 }
 
 static void pill(struct trp_coordinator *c, uint32_t i, uint32_t also) {
@@ -53,6 +53,7 @@ static void component_is_free(struct trp_coordinator *c, uint32_t component) {
 /* Closed for its downstream: it has ended, or was abandoned. */
 static void count_closed(struct trp_coordinator *c, uint32_t i) {
   c->actors[i].closed = true;
+  c->closed[c->closed_count++] = i;
   c->open--;
   uint32_t edge = 0, component;
   while (trp_plan_closed(&c->plan, i, &edge, &component)) component_is_free(c, component);
@@ -90,7 +91,7 @@ static void make_plan(struct trp_coordinator *c, uint32_t count) {
   uint32_t *budgets = calloc(count + 1, sizeof *budgets);
   for (uint32_t i = 0; budgets != NULL && i < count; i++) {
     bool attached = c->actors[i].attached;
-    budgets[i] = attached ? actor_at(c, i)->spec.budget_ms : 0;
+    budgets[i] = attached ? trp_spec_of(actor_at(c, i))->budget_ms : 0;
   }
   if (c->unwinding) make_chain(c, count);
   struct trp_graph *graph = c->unwinding ? &c->chain : &c->system->graph;
@@ -101,15 +102,31 @@ static void make_plan(struct trp_coordinator *c, uint32_t count) {
   ASSERT(err == TRP_OK);
 }
 
+/* From here on nobody is spawned and no slot is freed; true for those that are still in use count as
+ * attached. Returns how many slots there are. */
+static uint32_t close_the_books(struct trp_coordinator *c) {
+  struct trp_system *system = c->system;
+  /* Before any gate is shut: an incarnation that begins now sees it, see trp_life_admit. */
+  atomic_store_explicit(&system->stopping, true, memory_order_seq_cst);
+  pthread_mutex_lock(&system->slots.lock);
+  uint32_t count = atomic_load_explicit(&system->slots.count, memory_order_acquire);
+  for (uint32_t i = 0; i < count; i++) {
+    struct trp_actor *a = actor_at(c, i);
+    if (!a->spawned) continue;
+    c->actors[i].attached = atomic_load_explicit(&a->leases, memory_order_acquire) > 0;
+  }
+  pthread_mutex_unlock(&system->slots.lock);
+  return count;
+}
+
 void trp_stop_begin(struct trp_coordinator *c) {
   struct trp_system *system = c->system;
-  uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_acquire);
-  /* Before any gate is shut: an incarnation that begins now sees it, see trp_life_begin. */
-  atomic_store_explicit(&system->stopping, true, memory_order_seq_cst);
+  uint32_t count = close_the_books(c);
   trp_system_set_state(system, TRP_STAGE_STOPPING);
   c->pill_ns = trp_env_now_ns(&system->env);
   c->open = count;
   c->cycle_due_ns = TRP_FOREVER;
+  c->deadline_due_ns = 0;
   make_plan(c, count);
   c->planned = true;
   set_deadlines(c, count);
@@ -203,17 +220,19 @@ static void cut(struct trp_coordinator *c, uint32_t i) {
 
 /* Taken shortly before the hard deadline, so that abandoning is on time. */
 static void take_stack(struct trp_coordinator *c, uint32_t i) {
-  struct trp_report_actor *entry = &c->system->report.actors[i];
+  struct trp_report_actor *entry = trp_account_entry(c, i);
   c->actors[i].stack_taken = true;
+  if (entry == NULL) return;
   trp_system_stack(c->system, trp_actor_ref(actor_at(c, i), 0), entry->stack, sizeof entry->stack);
 }
 
 static void abandon(struct trp_coordinator *c, uint32_t i) {
   struct trp_actor *a = actor_at(c, i);
   c->actors[i].abandoned = true;
+  struct trp_report_actor *entry = trp_account_entry(c, i);
   char words[1700];
   snprintf(words, sizeof words, "did not stop by its deadline and is abandoned: stack=\"%s\"",
-           c->system->report.actors[i].stack);
+           entry != NULL ? entry->stack : "");
   trp_log_critical(c->system->log, a->name, "stop.abandoned", words);
   count_closed(c, i);
 }
@@ -223,6 +242,9 @@ static uint64_t earliest(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t watch_deadlines(struct trp_coordinator *c) {
   uint64_t now = trp_env_now_ns(&c->system->env), next = TRP_FOREVER;
   bool at_once = atomic_load_explicit(&c->system->stop_now_asked, memory_order_acquire);
+  /* Not for each that closes: with a million that would be a million times a million looks. */
+  if (now < c->deadline_due_ns && at_once == c->all_cut) return c->deadline_due_ns;
+  c->all_cut = at_once;
   uint32_t count = c->plan.order.actors;
   for (uint32_t i = 0; i < count; i++) {
     struct trp_stopping *s = &c->actors[i];
@@ -236,6 +258,7 @@ static uint64_t watch_deadlines(struct trp_coordinator *c) {
     }
     next = earliest(next, !s->cut ? s->soft_ns : !s->stack_taken ? stack_ns : s->hard_ns);
   }
+  c->deadline_due_ns = next;
   return next;
 }
 

@@ -11,12 +11,13 @@
 #include "runtime/check.h"
 #include "runtime/coordinator.h"
 #include "runtime/ledger.h"
+#include "runtime/pool.h"
 #include "runtime/sched.h"
 #include "runtime/symbols.h"
 
 /* ---- making ---- */
 
-static bool is_name(const char *name) {
+bool trp_is_name(const char *name) {
   if (name == NULL || name[0] == '\0' || strlen(name) > TRP_NAME_MAX) return false;
   for (const char *p = name; *p != '\0'; p++) {
     if (!islower((unsigned char)*p) && !isdigit((unsigned char)*p) && strchr("_.-", *p) == NULL) {
@@ -56,9 +57,6 @@ static enum trp_err open_parts(struct trp_system *s) {
   if (err != TRP_OK) return err;
   err = trp_journal_new(&s->journal, 0);
   if (err != TRP_OK) return err;
-  s->actors = calloc(s->options.actors_max, sizeof(struct trp_actor *));
-  s->report.actors = calloc(s->options.actors_max, sizeof *s->report.actors);
-  if (s->actors == NULL || s->report.actors == NULL) return TRP_NO_MEMORY;
   s->coordinator = trp_coordinator_new(s);
   s->sched = sim ? trp_sched_sim_new(s) : trp_sched_threads_new(s);
   if (s->coordinator == NULL || s->sched == NULL) return TRP_NO_MEMORY;
@@ -67,8 +65,9 @@ static enum trp_err open_parts(struct trp_system *s) {
 
 enum trp_err trp_system_new(struct trp_system **out, const struct trp_system_options *options) {
   *out = NULL;
-  if (options == NULL || !is_name(options->name)) return TRP_INVALID;
+  if (options == NULL || !trp_is_name(options->name)) return TRP_INVALID;
   if (options->actors_max > UINT32_C(1) << 20) return TRP_INVALID;
+  if (options->workers > TRP_WORKERS_MAX) return TRP_INVALID;
   struct trp_system *s = calloc(1, sizeof *s);
   if (s == NULL) return TRP_NO_MEMORY;
   fill_options(s, options);
@@ -81,11 +80,13 @@ enum trp_err trp_system_new(struct trp_system **out, const struct trp_system_opt
   s->changed_fd = -1;
   trp_asks_init(&s->asks);
   trp_graph_init(&s->graph);
+  trp_ring_store_init(&s->rings);
+  enum trp_err err = trp_slots_init(&s->slots, s->options.actors_max);
   trp_stack_prepare();
   trp_symbols_load();
   if (options->report_json != NULL) s->report_json = strdup(options->report_json);
   s->options.report_json = s->report_json;
-  enum trp_err err = open_parts(s);
+  if (err == TRP_OK) err = open_parts(s);
   if (err != TRP_OK) {
     trp_system_destroy(&s);
     return err;
@@ -95,41 +96,10 @@ enum trp_err trp_system_new(struct trp_system **out, const struct trp_system_opt
 }
 
 static struct trp_actor *find_named(struct trp_system *system, const char *name) {
-  uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_acquire);
-  for (uint32_t i = 0; name != NULL && i < count; i++) {
-    if (strcmp(system->actors[i]->name, name) == 0) return system->actors[i];
-  }
-  return NULL;
-}
-
-enum trp_err trp_system_add(struct trp_system *system, const struct trp_spec *spec) {
-  uint32_t index = atomic_load_explicit(&system->actor_count, memory_order_relaxed);
-  if (trp_system_stage(system) != TRP_STAGE_NEW) return TRP_WRONG_STATE;
-  if (!is_name(spec->name) || spec->kind == NULL || spec->kind->receive == NULL ||
-      (spec->listen != NULL && !spec->door)) {
-    return TRP_INVALID;
-  }
-  if (find_named(system, spec->name) != NULL) return TRP_EXISTS;
-  struct trp_actor *supervisor = find_named(system, spec->supervisor);
-  if (spec->supervisor != NULL && supervisor == NULL) return TRP_NO_ACTOR;
-  /* A supervisor that does not come back would leave its children without one. */
-  if (supervisor != NULL && supervisor->supervisor != NULL &&
-      supervisor->spec.restart.restart == TRP_TEMPORARY) {
-    return TRP_INVALID;
-  }
-  if (index == system->options.actors_max) return TRP_LIMIT;
-  struct trp_actor *a = aligned_alloc(alignof(struct trp_actor), sizeof *a);
-  if (a == NULL) return TRP_NO_MEMORY;
-  enum trp_err err = trp_actor_init(a, system, index, spec);
-  if (err != TRP_OK) {
-    free(a);
-    return err;
-  }
-  a->supervisor = supervisor;
-  system->actors[index] = a;
-  /* release: the block is complete; pairs with the acquire in trp_actor_find. */
-  atomic_store_explicit(&system->actor_count, index + 1, memory_order_release);
-  return TRP_OK;
+  pthread_mutex_lock(&system->slots.lock);
+  struct trp_actor *a = trp_slots_find(&system->slots, name);
+  pthread_mutex_unlock(&system->slots.lock);
+  return a;
 }
 
 enum trp_err trp_system_edge(struct trp_system *system, const char *from, const char *to) {
@@ -193,7 +163,8 @@ static bool has_stopped(struct trp_system *system) {
 
 enum trp_err trp_system_start_async(struct trp_system *system) {
   if (trp_system_stage(system) != TRP_STAGE_NEW) return TRP_WRONG_STATE;
-  enum trp_err err = system->sched->ops->open(system->sched);
+  enum trp_err err = trp_account_prepare(system);
+  if (err == TRP_OK) err = system->sched->ops->open(system->sched);
   if (err == TRP_OK) trp_coordinator_begin(system);
   return err;
 }
@@ -256,11 +227,10 @@ void trp_system_destroy(struct trp_system **system) {
   if (s->sched != NULL) s->sched->ops->close(s->sched);
   (void)!trp_log_flush(s->log, 100 * TRP_NS_PER_MS);
   if (!whole) return; /* a thread is still in there: what it may touch is leaked on purpose */
-  uint32_t count = atomic_load_explicit(&s->actor_count, memory_order_acquire);
-  for (uint32_t i = 0; i < count; i++) {
-    trp_actor_fini(s->actors[i]);
-    free(s->actors[i]);
-  }
+  uint32_t count = atomic_load_explicit(&s->slots.count, memory_order_acquire);
+  for (uint32_t i = 0; i < count; i++) trp_actor_fini(trp_slots_at(&s->slots, i));
+  trp_slots_fini(&s->slots);
+  trp_ring_store_fini(&s->rings);
   trp_coordinator_destroy(&s->coordinator);
   if (s->sched != NULL) s->sched->ops->destroy(s->sched);
   (void)!trp_log_close(&s->log, TRP_NS_PER_S);
@@ -269,7 +239,6 @@ void trp_system_destroy(struct trp_system **system) {
   trp_graph_fini(&s->graph);
   trp_env_fini(&s->env);
   pthread_mutex_destroy(&s->reason_lock);
-  free(s->actors);
   free(s->report.actors);
   free(s->report_json);
   free(s);
@@ -307,7 +276,7 @@ void trp_notify(struct trp_system *system, struct trp_ref slot) {
 }
 
 size_t trp_system_actor_count(struct trp_system *system) {
-  return atomic_load_explicit(&system->actor_count, memory_order_acquire);
+  return atomic_load_explicit(&system->slots.count, memory_order_acquire);
 }
 
 /* How long at least the oldest mail waits: a mark is put at the end of the mail that is there, and
@@ -324,13 +293,16 @@ static uint64_t probe_oldest(struct trp_actor *a, uint64_t now, const struct trp
   return oldest;
 }
 
+static const char *const PLACEMENTS[] = {
+    [TRP_THREAD] = "thread", [TRP_POOL] = "pool", [TRP_IO] = "io", [TRP_PROCESS] = "process"};
+
 bool trp_system_actor(struct trp_system *system, size_t i, struct trp_actor_info *out) {
   if (i >= trp_system_actor_count(system)) return false;
-  struct trp_actor *a = system->actors[i];
+  struct trp_actor *a = trp_slots_at(&system->slots, (uint32_t)i);
   memset(out, 0, sizeof *out);
   snprintf(out->name, sizeof out->name, "%s", a->name);
-  snprintf(out->kind, sizeof out->kind, "%s", a->spec.kind->name);
-  out->placement = "thread";
+  snprintf(out->kind, sizeof out->kind, "%s", trp_spec_of(a)->kind->name);
+  out->placement = PLACEMENTS[trp_spec_of(a)->placement];
   out->state = trp_actor_state(a);
   out->tid = atomic_load_explicit(&a->tid, memory_order_relaxed);
   pthread_mutex_lock(&a->lock);
@@ -339,8 +311,8 @@ bool trp_system_actor(struct trp_system *system, size_t i, struct trp_actor_info
   pthread_mutex_unlock(&a->lock);
   out->restarts = atomic_load_explicit(&a->restarts, memory_order_relaxed);
   out->turns = atomic_load_explicit(&a->turns, memory_order_relaxed);
-  out->turn_limit_ms = a->spec.turn_limit_ms;
-  out->budget_ms = a->spec.budget_ms;
+  out->turn_limit_ms = trp_spec_of(a)->turn_limit_ms;
+  out->budget_ms = trp_spec_of(a)->budget_ms;
   trp_ledger_read(a, &out->ledger);
   out->depth = out->ledger.pending;
   out->depth_max = atomic_load_explicit(&a->mailbox.depth_max, memory_order_relaxed);

@@ -16,6 +16,7 @@
 #include "runtime/journal.h"
 #include "runtime/log.h"
 #include "runtime/report.h"
+#include "runtime/slots.h"
 
 struct trp_sched;
 
@@ -38,8 +39,8 @@ struct trp_system {
   struct trp_asks asks;
   struct trp_graph graph;
 
-  struct trp_actor **actors;
-  _Atomic uint32_t actor_count;
+  struct trp_slots slots;
+  struct trp_ring_store rings;
 
   _Atomic int state;        /* enum trp_stage; written by the coordinator */
   _Atomic uint32_t changed; /* futex: counts changes of `state` */
@@ -53,12 +54,22 @@ struct trp_system {
 
   struct trp_coordinator *coordinator;
   struct trp_report report;
+  struct trp_crash spare_crash; /* for an actor without memory for a record of its own */
 };
 
 enum trp_stage trp_system_stage(struct trp_system *system);
 
+/* Whether a text is fit to be an actor's or a system's name: see TRP_NAME_MAX. */
+bool trp_is_name(const char *name);
+
 /* Starting without waiting for it. Errors: WRONG_STATE, SYSTEM. Thread: outside. */
 TRP_MUST_USE enum trp_err trp_system_start_async(struct trp_system *system);
+
+/* ---- spawn.c ---- */
+
+/* A spawned actor's slot is kept once more, or once less: the last to let go frees it. */
+void trp_spawned_hold(struct trp_actor *actor);
+void trp_spawned_release(struct trp_actor *actor);
 
 /* The slot of a name, NULL where there is none. Thread: any. */
 struct trp_actor *trp_system_find_named(struct trp_system *system, const char *name);

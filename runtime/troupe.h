@@ -113,7 +113,8 @@ struct trp_kind {
   /* Last turn: release what start acquired. Called exactly once for each start that was called,
    * after a crash too, also after a start that failed. */
   void (*end)(struct trp_self *self, void *state, enum trp_end_reason reason);
-  bool own_stall; /* receive acts out FAULT "stall:MS" itself */
+  bool own_stall;    /* receive acts out FAULT "stall:MS" itself */
+  bool never_pooled; /* must be able to act when others are stuck: supervisors and the like */
 };
 
 /* ---- specs ------------------------------------------------------------------------------ */
@@ -129,7 +130,7 @@ enum trp_policy {
 typedef uint64_t trp_key_fn(uint16_t type, const void *body, size_t bytes);
 
 struct trp_mailbox_options {
-  uint32_t capacity; /* messages, rounded up to a power of two, 2..524288; 0: 1024 */
+  uint32_t capacity; /* messages, rounded up to a power of two, 2..262144; 0: 1024 */
   enum trp_policy policy;
   trp_key_fn *key; /* for TRP_CONFLATE */
 };
@@ -160,7 +161,14 @@ struct trp_loop {
   void (*wake)(struct trp_loop *loop);
 };
 
-enum trp_placement { TRP_THREAD /* a thread of its own; more to come */ };
+/* Where an actor runs: configuration, not code. */
+enum trp_placement {
+  TRP_THREAD, /* a thread of its own */
+  TRP_POOL,   /* on the system's workers, with others; never a supervisor, monitor or control */
+  TRP_IO,     /* on its loop's thread, with the others that sleep in the same loop: one turn that
+                 takes long holds them all up */
+  TRP_PROCESS /* in a process of its own */
+};
 
 struct trp_spec {
   const char *name;            /* copied */
@@ -195,7 +203,9 @@ struct trp_system_options {
   uint64_t seed;           /* of chance; for TRP_SCHED_SIM the whole execution */
   uint32_t budget_ms;      /* stop's deadline for the system: 15,000 */
   uint32_t outer_limit_ms; /* the operator's own kill time-out; budget is capped 2 s below it */
-  uint32_t actors_max;     /* 4,096 */
+  uint32_t actors_max;     /* 4,096; up to 1,048,576 */
+  uint32_t workers;        /* of the pool, made with its first actor: one a core; at most 256 */
+  bool no_spin;            /* who has nothing to do sleeps at once instead of looking around */
   bool allow_faults;       /* FAULT messages are acted out */
   int log_level;           /* enum trp_log_level; 0: info */
   int log_fd;              /* where log lines go; 0: standard error; -1: nowhere */
@@ -218,6 +228,15 @@ TRP_MUST_USE enum trp_err trp_system_new(struct trp_system **out,
 /* Adds an actor to the graph before start; start order is the order of adding, consumers first.
  * Errors: INVALID, EXISTS, LIMIT, NO_ACTOR (the supervisor), WRONG_STATE. Thread: start-up. */
 TRP_MUST_USE enum trp_err trp_system_add(struct trp_system *system, const struct trp_spec *spec);
+
+/* Starts an actor while the system runs (or starts): anonymous where its name is NULL, TRP_POOL,
+ * TRP_TEMPORARY, TRP_REJECT or TRP_WAIT, no door. `*ref` (which may be NULL) may be sent to at once;
+ * start() comes with its first step. What it leaves behind is freed at its end, and its slot serves
+ * the next; a name keeps its slot. Its supervisor (spec's, else the first actor added) is told of
+ * nothing but a crash. Errors: INVALID, EXISTS, LIMIT, NO_ACTOR (the supervisor), WRONG_STATE (not
+ * started), STOPPED, NO_MEMORY. Thread: any. */
+TRP_MUST_USE enum trp_err trp_system_spawn(struct trp_system *system, const struct trp_spec *spec,
+                                           struct trp_ref *ref);
 
 /* Declares that `from` sends data to `to`: stopping follows the edges. Repeated edges count once.
  * Errors: NO_ACTOR, WRONG_STATE, LIMIT. Thread: start-up. */
@@ -361,6 +380,11 @@ void trp_demonitor(struct trp_self *self, uint64_t id);
  * Errors: NO_ACTOR (an end that is dead too), LIMIT. Thread: owner. */
 enum trp_err trp_edge_add(struct trp_self *self, struct trp_ref from, struct trp_ref to);
 void trp_edge_remove(struct trp_self *self, struct trp_ref from, struct trp_ref to);
+
+/* As trp_system_spawn; its supervisor is spec's, else the caller's own (a root's: the caller, if it
+ * is not pooled itself). Thread: owner. */
+TRP_MUST_USE enum trp_err trp_spawn(struct trp_self *self, const struct trp_spec *spec,
+                                    struct trp_ref *ref);
 
 /* Ends this actor normally after this turn; mail left is dead. Thread: owner. */
 void trp_exit(struct trp_self *self);
@@ -536,7 +560,7 @@ struct trp_actor_info {
   struct trp_ref ref;
   char name[TRP_NAME_MAX + 1];
   char kind[TRP_NAME_MAX + 1];
-  const char *placement; /* "thread" */
+  const char *placement; /* "thread", "pool", "io", "process" */
   enum trp_actor_state state;
   int tid; /* 0 where no thread */
   uint64_t incarnation;

@@ -15,18 +15,11 @@
 
 enum { BATCH = 64 };
 
-static _Thread_local struct trp_actor *current;
-
-struct trp_actor *trp_turn_current(void) {
-  return current;
-}
-void trp_turn_enter(struct trp_actor *actor) { current = actor; }
+_Thread_local struct trp_turning trp_turning;
 
 void trp_actor_nudge(struct trp_actor *a) {
   /* Both are read-modify-writes on what the sleeper exchanges before it looks again: see park. */
-  bool parked = trp_mailbox_unpark(&a->mailbox);
-  bool dozing = atomic_exchange_explicit(&a->dozing, false, memory_order_acq_rel);
-  if (parked || dozing) a->system->sched->ops->wake(a->system->sched, a);
+  if (trp_actor_unpark(a)) a->system->sched->ops->wake(a->system->sched, a);
 }
 
 void trp_actor_signal(struct trp_actor *a, uint32_t bits) {
@@ -53,9 +46,8 @@ void trp_turn_end(struct trp_actor *a) {
 static void after_turn(struct trp_actor *a, enum trp_err err) {
   trp_turn_end(a);
   if (err == TRP_OK) return;
-  a->crash.stack.depth = 0;
-  trp_crash_note(a, TRP_CAUSE_ERROR, err, trp_err_text(err));
-  longjmp(a->self.boundary, 1);
+  trp_crash_note(a, TRP_CAUSE_ERROR, err, trp_err_text(err), NULL);
+  longjmp(*trp_turning.boundary, 1);
 }
 
 void trp_turn_deliver(struct trp_actor *a, const struct trp_msg *msg) {
@@ -63,7 +55,7 @@ void trp_turn_deliver(struct trp_actor *a, const struct trp_msg *msg) {
   trp_turn_begin(a);
   bool acted = false;
   enum trp_err err = trp_fault_act(a, msg, &acted);
-  if (!acted) err = a->spec.kind->receive(&a->self, a->self.memory, msg);
+  if (!acted) err = trp_spec_of(a)->kind->receive(&a->self, a->self.memory, msg);
   after_turn(a, err);
 }
 
@@ -118,15 +110,16 @@ static void deliver_answer(struct trp_actor *a, struct trp_ask *ask) {
   uint64_t token = trp_ask_token(ask);
   trp_ask_forget(self, ask);
   trp_ask_wait_filled(ask);
-  memcpy(&self->hand, &ask->answer, sizeof self->hand);
+  struct trp_letter *hand = &trp_turning.hand;
+  memcpy(hand, &ask->answer, sizeof *hand);
   ask->answer.inline_bytes = 0; /* the blob is in hand now */
   trp_ask_close(asks, ask);
   struct trp_msg msg;
-  trp_letter_open(&self->hand, &msg);
+  trp_letter_open(hand, &msg);
   msg.correlation = token;
   trp_turn_deliver(a, &msg);
-  if (self->hand.inline_bytes == TRP_LETTER_BLOB) trp_blob_release(self->hand.body.blob);
-  self->hand.inline_bytes = 0;
+  if (hand->inline_bytes == TRP_LETTER_BLOB) trp_blob_release(hand->body.blob);
+  hand->inline_bytes = 0;
 }
 
 static void deliver_node(struct trp_actor *a, struct trp_node *node) {
@@ -190,9 +183,9 @@ static void run_timers(struct trp_actor *a) {
 }
 
 static void run_ready(struct trp_actor *a) {
-  if (!take_todo(a, TRP_SIGNAL_READY) || a->spec.kind->ready == NULL || a->self.exiting) return;
+  if (!take_todo(a, TRP_SIGNAL_READY) || trp_spec_of(a)->kind->ready == NULL || a->self.exiting) return;
   trp_turn_begin(a);
-  after_turn(a, a->spec.kind->ready(&a->self, a->self.memory));
+  after_turn(a, trp_spec_of(a)->kind->ready(&a->self, a->self.memory));
 }
 
 /* ---- data ---- */
@@ -222,7 +215,7 @@ static void run_mail(struct trp_actor *a) {
   }
   /* Only these are waited for. made_room exchanges, also where nobody seems to wait: a plain look
    * could come before our freeing of slots is seen by who lists itself and looks once more. */
-  bool waited_for = a->spec.mailbox.policy == TRP_WAIT || a->door != NULL;
+  bool waited_for = trp_spec_of(a)->mailbox.policy == TRP_WAIT || a->door != NULL;
   if (taken > 0 && waited_for) trp_outbox_made_room(a);
 }
 
@@ -236,9 +229,9 @@ static void take_pill(struct trp_actor *a) {
   trp_held(a, TRP_RES_TIMER, -(int64_t)trp_timers_count(&a->self.timers, TRP_TIMER_USER));
   trp_timers_remove_user(&a->self.timers);
   limit_asks(a);
-  if (a->spec.kind->stop == NULL) return;
+  if (trp_spec_of(a)->kind->stop == NULL) return;
   trp_turn_begin(a);
-  a->spec.kind->stop(&a->self, a->self.memory);
+  trp_spec_of(a)->kind->stop(&a->self, a->self.memory);
   trp_turn_end(a);
 }
 
@@ -247,7 +240,7 @@ static void stop_alone(struct trp_actor *a) {
   struct trp_self *self = &a->self;
   self->alone = self->released = true;
   a->mailbox.ops->close(&a->mailbox);
-  struct trp_timer_entry entry = {.due_ns = trp_now_ns(self) + a->spec.budget_ms * TRP_NS_PER_MS,
+  struct trp_timer_entry entry = {.due_ns = trp_now_ns(self) + trp_spec_of(a)->budget_ms * TRP_NS_PER_MS,
                                   .kind = TRP_TIMER_CUT};
   if (!atomic_load_explicit(&a->system->stopping, memory_order_acquire)) {
     atomic_store_explicit(&a->stop_soft_ns, entry.due_ns, memory_order_relaxed);
@@ -302,11 +295,12 @@ static enum trp_step step_between_lives(struct trp_actor *a) {
   struct trp_self *self = &a->self;
   self->todo |= atomic_exchange_explicit(&a->signals, 0, memory_order_acquire);
   if (take_todo(a, TRP_SIGNAL_LEAVE)) return TRP_STEP_LEAVE;
-  if (trp_actor_state(a) == TRP_ACTOR_GONE) return TRP_STEP_IDLE;
+  if (trp_actor_state(a) == TRP_ACTOR_GONE) return a->spawned ? TRP_STEP_LEAVE : TRP_STEP_IDLE;
   /* A CUT may also be left over from a stop alone that ended in the very step of its deadline. */
   bool all_stop = atomic_load_explicit(&a->system->stopping, memory_order_acquire);
   if (all_stop && self->todo & (TRP_SIGNAL_PILL | TRP_SIGNAL_CUT)) {
     self->todo = 0;
+    if (self->admitted) trp_life_retract(a);
     atomic_store_explicit(&a->state, TRP_ACTOR_GONE, memory_order_release);
     trp_coordinator_tell(a);
     return TRP_STEP_MORE;
@@ -319,11 +313,17 @@ static enum trp_step step_between_lives(struct trp_actor *a) {
 }
 
 enum trp_step trp_actor_step(struct trp_actor *a) {
+  jmp_buf boundary;
   trp_turn_enter(a);
-  if (setjmp(a->self.boundary) != 0) { /* a panic, or an error, unwound to here */
+  trp_turning.boundary = &boundary;
+  if (setjmp(boundary) != 0) { /* a panic, or an error, unwound to here */
     trp_life_crash(a);
     return TRP_STEP_MORE;
   }
+  return trp_actor_step_within(a);
+}
+
+enum trp_step trp_actor_step_within(struct trp_actor *a) {
   if (ended(a)) return step_between_lives(a);
   run_signals(a);
   if (!ended(a)) run_lane(a);
@@ -349,17 +349,14 @@ bool trp_actor_park(struct trp_actor *a) {
    * begins. To stay awake for it would burn the processor for as long as a supervisor is down. */
   bool news = over ? atomic_load_explicit(&a->signals, memory_order_relaxed) != 0 : has_control(a);
   if (!news) return true;
-  if (blocked) {
-    atomic_exchange_explicit(&a->dozing, false, memory_order_acq_rel);
-  } else {
-    trp_mailbox_unpark(&a->mailbox);
-  }
-  return false;
+  /* Where the mark has gone meanwhile, who took it away lets the actor run. */
+  return blocked ? !atomic_exchange_explicit(&a->dozing, false, memory_order_acq_rel)
+                 : !trp_mailbox_unpark(&a->mailbox);
 }
 
-void trp_actor_unpark(struct trp_actor *a) {
-  trp_mailbox_unpark(&a->mailbox);
-  atomic_exchange_explicit(&a->dozing, false, memory_order_acq_rel);
+bool trp_actor_unpark(struct trp_actor *a) {
+  bool parked = trp_mailbox_unpark(&a->mailbox);
+  return atomic_exchange_explicit(&a->dozing, false, memory_order_acq_rel) || parked;
 }
 
 uint64_t trp_actor_due_ns(struct trp_actor *a) { return trp_timers_next_ns(&a->self.timers); }

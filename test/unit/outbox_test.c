@@ -39,7 +39,7 @@ static int open_world(void **state) {
                             .mailbox = {.capacity = 2, .policy = TRP_WAIT},
                             .outbox_max = 4};
     assert_int_equal(trp_system_add(w.system, &spec), TRP_OK);
-    w.actor[i] = w.system->actors[i];
+    w.actor[i] = trp_slots_at(&w.system->slots, (uint32_t)i);
     w.actor[i]->mailbox.ops->open(&w.actor[i]->mailbox, 1);
   }
   *state = &w;

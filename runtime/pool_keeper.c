@@ -1,0 +1,110 @@
+/* pool_keeper.c - the thread that looks after the pool's workers: those whose actor does not return
+ * from its turn, and those whose thread has exited. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "runtime/deadline.h"
+#include "runtime/futex.h"
+#include "runtime/pool_inside.h"
+#include "runtime/thread.h"
+
+enum { QUIET_TICKS = 20 /* then it rests until a worker is woken */ };
+static const uint64_t TICK_NS = 5 * TRP_NS_PER_MS;
+
+void trp_keeper_wake(struct trp_pool *pool) {
+  atomic_fetch_add_explicit(&pool->keeper_word, 1, memory_order_release);
+  trp_futex_wake(&pool->keeper_word, 1);
+}
+
+static uint32_t mode_of(struct trp_worker *w) {
+  return atomic_load_explicit(&w->mode, memory_order_acquire);
+}
+
+/* In the same step for a whole tick. */
+static void judge(struct trp_worker *w) {
+  uint64_t steps = atomic_load_explicit(&w->steps, memory_order_relaxed);
+  bool running = atomic_load_explicit(&w->running, memory_order_relaxed) != NULL;
+  bool still = running && steps == w->seen_steps && mode_of(w) == TRP_WORKER_AWAKE;
+  w->seen_steps = steps;
+  /* seq_cst: the worker looks at it after each step. */
+  if (still) atomic_store_explicit(&w->stuck, true, memory_order_seq_cst);
+}
+
+static void replace_thread(struct trp_worker *w) {
+  struct trp_pool *pool = w->pool;
+  if (mode_of(w) != TRP_WORKER_GONE || w->joined) return;
+  while (atomic_load_explicit(&w->finished, memory_order_acquire) == 0) {
+    trp_futex_wait(&w->finished, 0, trp_deadline_in(TICK_NS));
+  }
+  pthread_join(w->thread, NULL);
+  w->joined = true;
+  (void)trp_thread_forget(w->tid); /* its death has been told as the actor's crash */
+  if (trp_worker_restart(w) != TRP_OK) {
+    atomic_store_explicit(&w->mode, TRP_WORKER_GONE, memory_order_relaxed);
+    trp_system_log(pool->system, "pool", TRP_LOG_ERROR, "pool.no_thread", "worker=%u", w->index);
+  }
+}
+
+/* One more, where all that should work are stuck. */
+static void add_worker(struct trp_pool *pool) {
+  struct trp_worker *w = NULL;
+  pthread_mutex_lock(&pool->lock);
+  if (pool->spare_count > 0) {
+    w = pool->spare[--pool->spare_count];
+    atomic_store_explicit(&w->mode, TRP_WORKER_AWAKE, memory_order_release);
+  }
+  pthread_mutex_unlock(&pool->lock);
+  if (w != NULL) {
+    trp_worker_wake(w);
+    return;
+  }
+  enum trp_err err = trp_worker_start(pool);
+  if (err == TRP_OK) {
+    trp_system_log(pool->system, "pool", TRP_LOG_WARN, "pool.worker_added",
+                   "reason=\"workers are held up in turns that do not return\"");
+  }
+}
+
+/* True while somebody works. */
+static bool look(struct trp_pool *pool) {
+  uint32_t count = atomic_load_explicit(&pool->count, memory_order_acquire), active = 0, awake = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    struct trp_worker *w = pool->workers[i];
+    replace_thread(w);
+    judge(w);
+    uint32_t mode = mode_of(w);
+    bool stuck = atomic_load_explicit(&w->stuck, memory_order_relaxed);
+    awake += mode == TRP_WORKER_AWAKE;
+    active += !stuck && (mode == TRP_WORKER_AWAKE || mode == TRP_WORKER_IDLE);
+  }
+  bool overdue = trp_pool_timers_earliest(&pool->timers) <= trp_deadline_now_ns();
+  if (awake > 0 && (overdue || trp_pool_has_work(pool)) && !trp_pool_wake_one(pool) &&
+      active < pool->wanted) {
+    add_worker(pool);
+  }
+  return awake > 0;
+}
+
+static void *run_keeper(void *arg) {
+  struct trp_pool *pool = arg;
+  struct trp_thread_slot *slot = trp_thread_enter("pool-keeper", "keeper", pool->system->name);
+  for (uint32_t quiet = 0; !atomic_load_explicit(&pool->closing, memory_order_acquire);) {
+    uint32_t seen = atomic_load_explicit(&pool->keeper_word, memory_order_acquire);
+    quiet = look(pool) ? 0 : quiet + 1;
+    bool rests = quiet >= QUIET_TICKS;
+    atomic_store_explicit(&pool->keeper_rests, rests, memory_order_seq_cst);
+    trp_thread_touch(slot, trp_deadline_now_ns());
+    trp_futex_wait(&pool->keeper_word, seen,
+                   rests ? trp_deadline_in(TRP_NS_PER_S) : trp_deadline_in(TICK_NS));
+  }
+  trp_thread_leave(slot);
+  atomic_store_explicit(&pool->keeper_finished, 1, memory_order_release);
+  trp_futex_wake(&pool->keeper_finished, 1);
+  return NULL;
+}
+
+enum trp_err trp_keeper_start(struct trp_pool *pool) {
+  if (pool->keeper_started) return TRP_OK;
+  pool->keeper_started = pthread_create(&pool->keeper, NULL, run_keeper, pool) == 0;
+  return pool->keeper_started ? TRP_OK : TRP_SYSTEM;
+}

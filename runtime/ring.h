@@ -1,0 +1,63 @@
+/* ring.h - the memory of a ring mailbox, and the store from which the pool's mailboxes take it on
+ * their first mail and to which they give it back when they have none.
+ *
+ * A ring remembers where it is: `delta` is what is to be added to a mailbox's position to get the
+ * ring's own, so that a ring that was given back empty serves the next mailbox as it is, whatever
+ * position that one has reached.
+ *
+ * Rings of a store are never freed while the store lives: a sender that was overtaken may still
+ * look at one (it finds out in the gate word before it writes). Synchronisation: the store's lock
+ * for take and give; attached bytes may be read by any thread. */
+#ifndef TRP_RUNTIME_RING_H
+#define TRP_RUNTIME_RING_H
+
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "runtime/letter.h"
+
+enum {
+  TRP_RING_POSITION_BITS = 20,
+  TRP_RING_SIZES = 19,              /* capacities of 1 to 2^18 */
+  TRP_RING_KEPT_BYTES = 4 * 1048576 /* so much may stay with idle mailboxes */
+};
+#define TRP_RING_POSITION_MASK ((UINT32_C(1) << TRP_RING_POSITION_BITS) - 1)
+
+struct trp_ring {
+  uint32_t mask;          /* capacity - 1; never changes */
+  _Atomic uint32_t delta; /* written while no mailbox has it */
+  struct trp_ring *next;  /* in the store */
+  alignas(64) struct trp_letter slots[];
+};
+
+/* A ring of its own, to be freed with free. NULL without memory. */
+struct trp_ring *trp_ring_new(uint32_t capacity);
+
+struct trp_ring_store {
+  pthread_mutex_t lock;
+  struct trp_ring *unused[TRP_RING_SIZES]; /* by the logarithm of the capacity */
+  void *chunks;                            /* all memory, linked through its first words */
+  _Atomic size_t attached_bytes;           /* of rings that mailboxes have */
+};
+
+void trp_ring_store_init(struct trp_ring_store *store);
+void trp_ring_store_fini(struct trp_ring_store *store);
+
+/* Under the store's lock. `position`: where the mailbox is, which the ring is set to. NULL without
+ * memory. */
+struct trp_ring *trp_ring_take(struct trp_ring_store *store, uint32_t capacity, uint64_t position);
+/* Empty, the mailbox being at `position`. */
+void trp_ring_give(struct trp_ring_store *store, struct trp_ring *ring, uint64_t position);
+
+/* More is attached than may stay with idle mailboxes. Thread: any. */
+static inline bool trp_ring_store_is_tight(struct trp_ring_store *store) {
+  return atomic_load_explicit(&store->attached_bytes, memory_order_relaxed) > TRP_RING_KEPT_BYTES;
+}
+
+static inline uint32_t trp_ring_wrap(uint64_t position) {
+  return (uint32_t)position & TRP_RING_POSITION_MASK;
+}
+
+#endif
