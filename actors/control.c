@@ -472,7 +472,7 @@ static void end(struct trp_self *self, void *state, enum trp_end_reason reason) 
 }
 
 const struct trp_kind trp_control_kind = {.name = "control",
-                                         .never_pooled = true,
+                                          .never_pooled = true,
                                           .state_bytes = sizeof(struct control),
                                           .start = start,
                                           .receive = receive,

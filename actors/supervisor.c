@@ -79,8 +79,8 @@ static enum trp_err on_crash(struct trp_self *self, struct supervisor *s,
                              const struct trp_msg *msg) {
   const struct trp_thread_crashed *crashed = trp_msg_thread_crashed(msg);
   struct trp_supervised *child = trp_group_find(&s->group, crashed->ref);
-  CHECK(child != NULL);
   trp_supervisor_news_tell(self, &s->news, TRP_THREAD_CRASHED, crashed, sizeof *crashed);
+  if (child == NULL) return TRP_OK; /* a spawned one: it does not come back */
   note_end(self, child, crashed->ref);
   bool inherited = child->inherited;
   child->inherited = false;
@@ -269,7 +269,7 @@ static void end(struct trp_self *self, void *state, enum trp_end_reason reason) 
 }
 
 const struct trp_kind trp_supervisor_kind = {.name = "supervisor",
-                                            .never_pooled = true,
+                                             .never_pooled = true,
                                              .state_bytes = sizeof(struct supervisor),
                                              .start = start,
                                              .receive = receive,

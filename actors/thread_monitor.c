@@ -483,7 +483,7 @@ static void end(struct trp_self *self, void *state, enum trp_end_reason reason) 
 }
 
 const struct trp_kind trp_thread_monitor_kind = {.name = "thread_monitor",
-                                                .never_pooled = true,
+                                                 .never_pooled = true,
                                                  .state_bytes = sizeof(struct monitor),
                                                  .start = start,
                                                  .receive = receive,

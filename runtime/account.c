@@ -160,7 +160,9 @@ static void fill_spawned(struct trp_coordinator *c, uint32_t count) {
   }
   snprintf(sum->name, sizeof sum->name, "%u spawned", alive);
   snprintf(sum->verdict, sizeof sum->verdict, "%s",
-           sum->abandoned ? "some abandoned" : sum->late ? "some late" : "clean");
+           sum->abandoned ? "some abandoned"
+           : sum->late    ? "some late"
+                          : "clean");
 }
 
 void trp_account_close(struct trp_coordinator *c) {

@@ -267,7 +267,8 @@ enum trp_err trp_child_stop(struct trp_self *self, struct trp_ref child) {
   if (a == NULL) return TRP_NO_ACTOR;
   if (atomic_load_explicit(&a->system->stopping, memory_order_acquire)) return TRP_STOPPED;
   if (trp_actor_state(a) != TRP_ACTOR_RUNNING) return TRP_WRONG_STATE;
-  uint64_t none = 0, patience_ms = (uint64_t)trp_spec_of(a)->budget_ms + trp_spec_of(a)->turn_limit_ms;
+  uint64_t none = 0,
+           patience_ms = (uint64_t)trp_spec_of(a)->budget_ms + trp_spec_of(a)->turn_limit_ms;
   uint64_t due = trp_now_ns(self) + patience_ms * TRP_NS_PER_MS;
   atomic_compare_exchange_strong_explicit(&a->order_due_ns, &none, due, memory_order_relaxed,
                                           memory_order_relaxed);

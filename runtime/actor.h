@@ -104,8 +104,8 @@ struct trp_actor {
   _Atomic bool has_children;
   char name[TRP_NAME_MAX + 1];
   struct trp_actor *name_next;
-  struct trp_actor *next;   /* in the list of vacant slots, or in a queue of the pool */
-  _Atomic uint32_t leases;  /* a spawned actor's: its life and its report; then the slot is free */
+  struct trp_actor *next;  /* in the list of vacant slots, or in a queue of the pool */
+  _Atomic uint32_t leases; /* a spawned actor's: its life and its report; then the slot is free */
 
   /* under `lock` */
   pthread_mutex_t lock;
@@ -140,12 +140,12 @@ struct trp_actor {
 
   /* the scheduler's */
   union {
-    pthread_t thread;            /* of one with a thread of its own */
+    pthread_t thread;              /* of one with a thread of its own */
     _Atomic uint64_t timer_due_ns; /* in the pool: when it is to be woken; 0: never */
     uint64_t sim_stalled_until_ns;
   };
-  uint32_t timer_at;          /* in the pool: its place among the timers */
-  bool has_thread;            /* attached; the coordinator's */
+  uint32_t timer_at; /* in the pool: its place among the timers */
+  bool has_thread;   /* attached; the coordinator's */
   bool sim_attached, sim_runnable;
   _Atomic uint32_t finished;  /* futex: it has left whatever it ran on */
   _Atomic bool thread_exited; /* its thread left by itself, inside a turn */
@@ -172,8 +172,8 @@ static inline uint64_t trp_ref_incarnation(struct trp_ref r) {
 /* The block of a reference, whatever its incarnation; NULL where there is none. Thread: any. */
 struct trp_actor *trp_actor_find(struct trp_system *system, struct trp_ref ref);
 
-/* A block that was never used. `spec` is the shared one; of `own` name (NULL: anonymous), listen and
- * args are taken. Errors: INVALID, NO_MEMORY. */
+/* A block that was never used. `spec` is the shared one; of `own` name (NULL: anonymous), listen
+ * and args are taken. Errors: INVALID, NO_MEMORY. */
 TRP_MUST_USE enum trp_err trp_actor_init(struct trp_actor *actor, struct trp_system *system,
                                          uint32_t index, const struct trp_spec *spec,
                                          const struct trp_spec *own);

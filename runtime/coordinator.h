@@ -41,8 +41,8 @@ struct trp_coordinator {
   struct trp_graph chain; /* while unwinding: the order of the start, reversed, as a graph */
   struct trp_stopping *actors;
   struct trp_cycle_watch *cycles;
-  uint32_t open;         /* actors not yet closed or abandoned */
-  uint32_t *closed;      /* those that are, in that order: to be taken back from their threads */
+  uint32_t open;    /* actors not yet closed or abandoned */
+  uint32_t *closed; /* those that are, in that order: to be taken back from their threads */
   uint32_t closed_count, closed_taken;
   uint64_t pill_ns;
   uint64_t deadline_due_ns; /* when deadlines are to be looked at next */
@@ -60,8 +60,9 @@ void trp_stop_notice(struct trp_coordinator *c, uint32_t actor);
 
 /* account.c */
 
-/* Joins threads that have ended and closes their doors, in order of closing, while the stop waits for others anyway; so
- * the report is not late by the time that takes. True where there were some: call again. */
+/* Joins threads that have ended and closes their doors, in order of closing, while the stop waits
+ * for others anyway; so the report is not late by the time that takes. True where there were some:
+ * call again. */
 bool trp_account_take_some(struct trp_coordinator *c);
 void trp_account_close(struct trp_coordinator *c);
 

@@ -3,12 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-  CAPACITY_DEFAULT = 1024,
-  CAPACITY_SMALL = 64, /* the default of one that takes its ring from a store */
-  CAPACITY_MIN = 2,
-  CAPACITY_MAX = 262144
-};
+enum { CAPACITY_DEFAULT = 1024, CAPACITY_MIN = 2, CAPACITY_MAX = 262144 };
 
 /* A sequence is told from its neighbours of two laps on either side by 20 bits. */
 _Static_assert(4 * CAPACITY_MAX <= 1 << TRP_GATE_POSITION_BITS, "sequences stay unambiguous");
@@ -16,6 +11,7 @@ _Static_assert(TRP_GATE_BARE == TRP_GATE_POSITION_MASK + 1, "the gate's fields a
 _Static_assert(sizeof(struct trp_mailbox) == 192, "three cache lines");
 
 static uint32_t round_up(uint32_t capacity) {
+  if (capacity == 0) return CAPACITY_DEFAULT;
   uint32_t rounded = CAPACITY_MIN;
   while (rounded < capacity) rounded *= 2;
   return rounded;
@@ -49,7 +45,7 @@ enum trp_err trp_mailbox_init(struct trp_mailbox *mailbox,
   memset(mailbox, 0, sizeof *mailbox);
   if (!valid(options)) return TRP_INVALID;
 
-  uint32_t capacity = round_up(options->capacity == 0 ? CAPACITY_DEFAULT : options->capacity);
+  uint32_t capacity = round_up(options->capacity);
   set_options(mailbox, options, capacity);
   atomic_init(&mailbox->gate, TRP_GATE_CLOSED);
   if (is_ring(options->policy)) {
@@ -80,7 +76,7 @@ enum trp_err trp_mailbox_init_small(struct trp_mailbox *mailbox,
 enum trp_err trp_mailbox_renew(struct trp_mailbox *mailbox,
                                const struct trp_mailbox_options *options) {
   if (!valid(options) || !is_ring(options->policy)) return TRP_INVALID;
-  uint32_t capacity = round_up(options->capacity == 0 ? CAPACITY_SMALL : options->capacity);
+  uint32_t capacity = round_up(options->capacity);
   trp_mailbox_strip(mailbox);
   set_options(mailbox, options, capacity);
   return TRP_OK;

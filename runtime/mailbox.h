@@ -43,7 +43,8 @@ struct trp_put {
 struct trp_mailbox_ops {
   /* Copies `count` letters in, all or none, in order. Takes over their blobs on success only.
    * Errors: FULL (ring), STOPPED (shut or closed by stop, and `outside`), DEAD (another
-   * incarnation, or closed), NO_MEMORY (for a ring). For the evicting mailbox count is 1. Thread: any. */
+   * incarnation, or closed), NO_MEMORY (for a ring). For the evicting mailbox count is 1. Thread:
+   * any. */
   enum trp_err (*put)(struct trp_mailbox *mailbox, uint64_t incarnation, bool outside,
                       const struct trp_letter *letters, uint32_t count, struct trp_put *result);
   /* The oldest letter, NULL where none is published. Stays until pop. Thread: owner. */
@@ -72,10 +73,10 @@ struct trp_mailbox_ops {
 struct trp_mailbox {
   alignas(64) _Atomic uint64_t gate;             /* senders' line */
   alignas(64) const struct trp_mailbox_ops *ops; /* constant from init to fini */
-  _Atomic(struct trp_ring *) ring; /* the ring's; NULL while BARE */
-  struct trp_ring_store *store;    /* where it comes from; NULL: it has one of its own */
-  struct trp_letter *slots;        /* the evicting one's */
-  _Atomic uint32_t mask;           /* capacity - 1 */
+  _Atomic(struct trp_ring *) ring;               /* the ring's; NULL while BARE */
+  struct trp_ring_store *store; /* where it comes from; NULL: it has one of its own */
+  struct trp_letter *slots;     /* the evicting one's */
+  _Atomic uint32_t mask;        /* capacity - 1 */
   enum trp_policy policy;
   trp_key_fn *key;
   struct trp_evict *evict;           /* mailbox_evict.c's own; NULL in a ring */

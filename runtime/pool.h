@@ -23,7 +23,8 @@ struct trp_pool;
 
 enum { TRP_WORKERS_MAX = 256 };
 
-/* Nothing runs yet. `workers` 0: one a core; `spin`: see trp_system_options. NULL without memory. */
+/* Nothing runs yet. `workers` 0: one a core; `spin`: see trp_system_options. NULL without memory.
+ */
 struct trp_pool *trp_pool_new(struct trp_system *system);
 
 /* Ends the threads, each by `until_ns`; false where one did not end: then nothing is freed. */

@@ -35,9 +35,9 @@ struct trp_worker {
   pthread_t thread;
   uint32_t index;
   int tid;
-  bool searching; /* counted in the pool's */
-  bool joined;    /* it has no thread */
-  uint32_t in_a_row;    /* steps of `next` while others waited */
+  bool searching;    /* counted in the pool's */
+  bool joined;       /* it has no thread */
+  uint32_t in_a_row; /* steps of `next` while others waited */
   uint32_t until_shared, until_clock, clock_every;
   uint64_t clock_ns;
   uint32_t looks; /* around, before it sleeps: as many as have paid off lately */

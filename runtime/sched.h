@@ -6,7 +6,7 @@
 #ifndef TRP_RUNTIME_SCHED_H
 #define TRP_RUNTIME_SCHED_H
 
-#include "runtime/system.h"
+#include "runtime/pool.h"
 
 struct trp_sched_ops {
   /* Gives the actor something to run on; from here the keeper runs it. Thread: coordinator. */
@@ -34,6 +34,7 @@ struct trp_sched {
 };
 
 struct trp_sched *trp_sched_threads_new(struct trp_system *system);
+struct trp_pool *trp_sched_pool(struct trp_sched *sched); /* of the real one */
 struct trp_sched *trp_sched_sim_new(struct trp_system *system);
 
 #endif

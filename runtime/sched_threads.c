@@ -76,7 +76,8 @@ static void *run_actor(void *arg) {
     if (step == TRP_STEP_LEAVE) break;
     if (step == TRP_STEP_MORE) {
       /* I/O is served also while mail keeps coming. */
-      if (trp_spec_of(a)->loop != NULL && ++busy % LOOP_EVERY == 0) trp_spec_of(a)->loop->run(trp_spec_of(a)->loop, 0);
+      if (trp_spec_of(a)->loop != NULL && ++busy % LOOP_EVERY == 0)
+        trp_spec_of(a)->loop->run(trp_spec_of(a)->loop, 0);
       continue;
     }
     trp_thread_touch(slot, trp_env_now_ns(&a->system->env));
@@ -92,14 +93,14 @@ static void *run_actor(void *arg) {
   return NULL;
 }
 
-static bool is_pooled(const struct trp_actor *a) {
-  return trp_spec_of(a)->placement == TRP_POOL;
+struct trp_pool *trp_sched_pool(struct trp_sched *sched) {
+  return ((struct threads *)sched)->pool;
 }
 
-static struct trp_pool *pool_of(struct trp_sched *sched) { return ((struct threads *)sched)->pool; }
+static bool is_pooled(const struct trp_actor *a) { return trp_spec_of(a)->placement == TRP_POOL; }
 
 static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
-  if (is_pooled(a)) return trp_pool_attach(pool_of(sched), a);
+  if (is_pooled(a)) return trp_pool_attach(trp_sched_pool(sched), a);
   pthread_attr_t attr;
   atomic_store_explicit(&a->finished, 0, memory_order_relaxed);
   pthread_attr_init(&attr);
@@ -135,7 +136,7 @@ static bool detach(struct trp_sched *sched, struct trp_actor *a, uint64_t until_
 
 static void wake(struct trp_sched *sched, struct trp_actor *a) {
   if (is_pooled(a)) {
-    trp_pool_wake(pool_of(sched), a);
+    trp_pool_wake(trp_sched_pool(sched), a);
     return;
   }
   atomic_fetch_add_explicit(&a->wakes, 1, memory_order_release);
@@ -194,7 +195,7 @@ static void close_sched(struct trp_sched *sched) {
 }
 
 static void destroy(struct trp_sched *sched) {
-  if (((struct threads *)sched)->whole) trp_pool_destroy(pool_of(sched));
+  if (((struct threads *)sched)->whole) trp_pool_destroy(trp_sched_pool(sched));
   free(sched);
 }
 

@@ -26,7 +26,7 @@ struct trp_slots {
   uint32_t vacant_count;
   unsigned char *chunk; /* the newest, of which some blocks are not in the table yet */
   uint32_t chunk_left;
-  void *chunks; /* all, linked through their first words */
+  void *chunks;             /* all, linked through their first words */
   struct trp_actor **names; /* buckets */
   struct trp_specs specs;
 };
@@ -38,8 +38,9 @@ void trp_slots_fini(struct trp_slots *slots);
 /* The block of an index, NULL where there is none yet. Thread: any, without the lock. */
 struct trp_actor *trp_slots_at(struct trp_slots *slots, uint32_t index);
 
-/* Under the lock. A block that was never used: once it is made (its index is `count`), enter puts it
- * into the table; one that is not entered is the next again. NULL: LIMIT or NO_MEMORY, in *err. */
+/* Under the lock. A block that was never used: once it is made (its index is `count`), enter puts
+ * it into the table; one that is not entered is the next again. NULL: LIMIT or NO_MEMORY, in *err.
+ */
 struct trp_actor *trp_slots_fresh(struct trp_slots *slots, enum trp_err *err);
 void trp_slots_enter(struct trp_slots *slots, struct trp_actor *actor);
 

@@ -31,7 +31,8 @@ static bool tell_to_start(struct trp_coordinator *c, struct trp_actor *a) {
   }
   c->actors[a->index].attached = true;
   c->waiting = true;
-  c->start_due_ns = trp_env_now_ns(&c->system->env) + trp_spec_of(a)->start_timeout_ms * TRP_NS_PER_MS;
+  c->start_due_ns =
+      trp_env_now_ns(&c->system->env) + trp_spec_of(a)->start_timeout_ms * TRP_NS_PER_MS;
   trp_actor_signal(a, TRP_SIGNAL_START);
   return true;
 }
@@ -54,7 +55,8 @@ static uint64_t hear(struct trp_coordinator *c, struct trp_actor *a) {
     return 0;
   }
   if (trp_env_now_ns(&c->system->env) < c->start_due_ns) return c->start_due_ns;
-  snprintf(how, sizeof how, "stayed silent for %u ms at its start", trp_spec_of(a)->start_timeout_ms);
+  snprintf(how, sizeof how, "stayed silent for %u ms at its start",
+           trp_spec_of(a)->start_timeout_ms);
   fail(c, a, how);
   return 0;
 }

@@ -102,8 +102,8 @@ static void make_plan(struct trp_coordinator *c, uint32_t count) {
   ASSERT(err == TRP_OK);
 }
 
-/* From here on nobody is spawned and no slot is freed; true for those that are still in use count as
- * attached. Returns how many slots there are. */
+/* From here on nobody is spawned and no slot is freed; true for those that are still in use count
+ * as attached. Returns how many slots there are. */
 static uint32_t close_the_books(struct trp_coordinator *c) {
   struct trp_system *system = c->system;
   /* Before any gate is shut: an incarnation that begins now sees it, see trp_life_admit. */

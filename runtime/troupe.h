@@ -230,11 +230,11 @@ TRP_MUST_USE enum trp_err trp_system_new(struct trp_system **out,
 TRP_MUST_USE enum trp_err trp_system_add(struct trp_system *system, const struct trp_spec *spec);
 
 /* Starts an actor while the system runs (or starts): anonymous where its name is NULL, TRP_POOL,
- * TRP_TEMPORARY, TRP_REJECT or TRP_WAIT, no door. `*ref` (which may be NULL) may be sent to at once;
- * start() comes with its first step. What it leaves behind is freed at its end, and its slot serves
- * the next; a name keeps its slot. Its supervisor (spec's, else the first actor added) is told of
- * nothing but a crash. Errors: INVALID, EXISTS, LIMIT, NO_ACTOR (the supervisor), WRONG_STATE (not
- * started), STOPPED, NO_MEMORY. Thread: any. */
+ * TRP_TEMPORARY, TRP_REJECT or TRP_WAIT, no door. `*ref` (which may be NULL) may be sent to at
+ * once; start() comes with its first step. What it leaves behind is freed at its end, and its slot
+ * serves the next; a name keeps its slot. Its supervisor (spec's, else the first actor added) is
+ * told of nothing but a crash. Errors: INVALID, EXISTS, LIMIT, NO_ACTOR (the supervisor),
+ * WRONG_STATE (not started), STOPPED, NO_MEMORY. Thread: any. */
 TRP_MUST_USE enum trp_err trp_system_spawn(struct trp_system *system, const struct trp_spec *spec,
                                            struct trp_ref *ref);
 

@@ -183,7 +183,8 @@ static void run_timers(struct trp_actor *a) {
 }
 
 static void run_ready(struct trp_actor *a) {
-  if (!take_todo(a, TRP_SIGNAL_READY) || trp_spec_of(a)->kind->ready == NULL || a->self.exiting) return;
+  if (!take_todo(a, TRP_SIGNAL_READY) || trp_spec_of(a)->kind->ready == NULL || a->self.exiting)
+    return;
   trp_turn_begin(a);
   after_turn(a, trp_spec_of(a)->kind->ready(&a->self, a->self.memory));
 }
@@ -240,8 +241,9 @@ static void stop_alone(struct trp_actor *a) {
   struct trp_self *self = &a->self;
   self->alone = self->released = true;
   a->mailbox.ops->close(&a->mailbox);
-  struct trp_timer_entry entry = {.due_ns = trp_now_ns(self) + trp_spec_of(a)->budget_ms * TRP_NS_PER_MS,
-                                  .kind = TRP_TIMER_CUT};
+  struct trp_timer_entry entry = {
+      .due_ns = trp_now_ns(self) + trp_spec_of(a)->budget_ms * TRP_NS_PER_MS,
+      .kind = TRP_TIMER_CUT};
   if (!atomic_load_explicit(&a->system->stopping, memory_order_acquire)) {
     atomic_store_explicit(&a->stop_soft_ns, entry.due_ns, memory_order_relaxed);
   }

@@ -13,7 +13,9 @@ static const uint64_t PATIENCE_MS = 5000;
 
 void world_open_with(struct world *w, void **state, const struct trp_system_options *options) {
   memset(w, 0, sizeof *w);
-  w->sched = *(const enum trp_sched_kind *)*state;
+  const struct over *over = *state;
+  w->sched = over->sched;
+  w->pooled = over->pooled;
   pthread_mutex_init(&w->lock, NULL);
   pthread_cond_init(&w->thawed, NULL);
   struct trp_system_options all = *options;
@@ -28,10 +30,17 @@ void world_open(struct world *w, void **state) {
   world_open_with(w, state, &(struct trp_system_options){.budget_ms = 5000});
 }
 
-void world_add(struct world *w, const struct trp_spec *spec) {
+void world_add_parent(struct world *w, const struct trp_spec *spec) {
   struct trp_spec all = *spec;
   if (all.args == NULL) all.args = w;
   assert_int_equal(trp_system_add(w->system, &all), TRP_OK);
+}
+
+void world_add(struct world *w, const struct trp_spec *spec) {
+  struct trp_spec all = *spec;
+  bool may_be = !all.kind->never_pooled && all.kind != &world_idle_kind && all.loop == NULL;
+  if (w->pooled && may_be) all.placement = TRP_POOL;
+  world_add_parent(w, &all);
 }
 
 void world_start(struct world *w) {

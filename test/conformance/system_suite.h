@@ -25,6 +25,7 @@ enum { WORD = TRP_USER_FIRST, ANSWER, WORLD_DIARY_BYTES = 16384, WORLD_NUMBERS =
 struct world {
   struct trp_system *system;
   enum trp_sched_kind sched;
+  bool pooled;          /* whoever may be runs on the pool's workers */
   pthread_mutex_t lock; /* the diary, and the freezing */
   pthread_cond_t thawed;
   bool frozen;
@@ -34,10 +35,18 @@ struct world {
   struct trp_ref ref[WORLD_NUMBERS];      /* written before the mail that makes actors read them */
 };
 
-/* A system under the scheduler that *state says. */
+/* What a suite runs over. */
+struct over {
+  const char *title;
+  enum trp_sched_kind sched;
+  bool pooled;
+};
+
+/* A system over what *state says. */
 void world_open(struct world *w, void **state);
 void world_open_with(struct world *w, void **state, const struct trp_system_options *options);
-void world_add(struct world *w, const struct trp_spec *spec); /* its args: the world */
+void world_add(struct world *w, const struct trp_spec *spec);        /* its args: the world */
+void world_add_parent(struct world *w, const struct trp_spec *spec); /* never on the pool */
 void world_start(struct world *w);
 /* Stops it; the report, of which balance and nothing left behind are asserted. */
 const struct trp_report *world_stop(struct world *w);
@@ -79,7 +88,7 @@ struct suite {
   size_t count;
 };
 extern const struct suite suite_mail, suite_waiting, suite_asks, suite_timers, suite_watches,
-    suite_lives, suite_supervision, suite_stopping, suite_account;
+    suite_lives, suite_supervision, suite_stopping, suite_account, suite_spawning;
 
 #define SUITE(variable, title, tests_)                                                             \
   const struct suite variable = {title, tests_, sizeof(tests_) / sizeof((tests_)[0])}

@@ -107,7 +107,7 @@ static void the_report_can_be_read(void **state) {
   struct world w;
   world_open_with(&w, state,
                   &(struct trp_system_options){.budget_ms = 3000, .outer_limit_ms = 4500});
-  world_add(&w, &(struct trp_spec){.name = "root", .kind = &holder});
+  world_add_parent(&w, &(struct trp_spec){.name = "root", .kind = &holder});
   world_add(&w, &(struct trp_spec){.name = "other", .kind = &holder, .supervisor = "root"});
   world_start(&w);
   world_tell(&w, "other", 1);

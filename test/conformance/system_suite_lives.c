@@ -98,6 +98,7 @@ static enum trp_err start_supervising(struct trp_self *self, void *state, const 
 }
 
 static const struct trp_kind supervisor = {.name = "supervisor",
+                                           .never_pooled = true,
                                            .state_bytes = sizeof(struct state),
                                            .start = start_supervising,
                                            .receive = supervise};

@@ -146,8 +146,9 @@ static void a_middle_supervisor_that_gives_up_is_restarted_and_hears_of_its_chil
   struct world w;
   world_open(&w, state);
   static const struct trp_supervisor_options options = {.strategy = TRP_ONE_FOR_ONE};
-  world_add(&w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
-  world_add(
+  world_add_parent(
+      &w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
+  world_add_parent(
       &w, &(struct trp_spec){
               .name = "middle", .kind = &child, .supervisor = "root", .restart = {.intensity = 1}});
   world_add(&w, &(struct trp_spec){.name = "leaf", .kind = &child, .supervisor = "middle"});

@@ -1,4 +1,4 @@
-/* system_test.c - the system's suite, over real threads and in simulation. */
+/* system_test.c - the system's suite, over real threads, on the pool and in simulation. */
 #include "test/conformance/system_suite.h"
 
 #include <stdio.h>
@@ -9,28 +9,30 @@
 
 enum { TESTS_MAX = 64 };
 
-static int run(const struct suite *suite, const char *over, enum trp_sched_kind *sched) {
+static int run(const struct suite *suite, const struct over *over) {
   struct CMUnitTest tests[TESTS_MAX];
   memset(tests, 0, sizeof tests);
   if (suite->count > TESTS_MAX) abort();
   for (size_t i = 0; i < suite->count; i++) {
     tests[i] = suite->tests[i];
-    tests[i].initial_state = sched;
+    tests[i].initial_state = (void *)over;
   }
   char name[128];
-  snprintf(name, sizeof name, "%s, %s", suite->name, over);
+  snprintf(name, sizeof name, "%s, %s", suite->name, over->title);
   return _cmocka_run_group_tests(name, tests, suite->count, NULL, NULL);
 }
 
 int main(void) {
-  static const struct suite *const suites[] = {&suite_mail,        &suite_waiting,  &suite_asks,
-                                               &suite_timers,      &suite_watches,  &suite_lives,
-                                               &suite_supervision, &suite_stopping, &suite_account};
-  static enum trp_sched_kind threads = TRP_SCHED_THREADS, sim = TRP_SCHED_SIM;
+  static const struct suite *const suites[] = {
+      &suite_mail,  &suite_waiting,     &suite_asks,     &suite_timers,  &suite_watches,
+      &suite_lives, &suite_supervision, &suite_stopping, &suite_account, &suite_spawning};
+  static const struct over overs[] = {{"in simulation", TRP_SCHED_SIM, false},
+                                      {"in simulation, small", TRP_SCHED_SIM, true},
+                                      {"with threads", TRP_SCHED_THREADS, false},
+                                      {"on the pool", TRP_SCHED_THREADS, true}};
   int failed = 0;
   for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) {
-    failed += run(suites[i], "in simulation", &sim);
-    failed += run(suites[i], "with threads", &threads);
+    for (size_t o = 0; o < sizeof overs / sizeof *overs; o++) failed += run(suites[i], &overs[o]);
   }
   return failed;
 }
