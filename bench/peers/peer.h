@@ -95,6 +95,14 @@ static inline void peer_fixed(const char *key, uint64_t value, uint64_t only) {
   exit(2);
 }
 
+/* A payload that has to hold something says how little is enough. */
+static inline void peer_least(const char *key, uint64_t value, uint64_t least) {
+  if (value >= least) return;
+  fprintf(stderr, "%s=%llu: %llu is the least here\n", key, (unsigned long long)value,
+          (unsigned long long)least);
+  exit(2);
+}
+
 static inline uint64_t peer_warm(uint64_t work) {
   return work < PEER_WARM_SHARE ? 1 : work / PEER_WARM_SHARE;
 }

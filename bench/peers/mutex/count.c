@@ -51,8 +51,9 @@ int main(int argc, char **argv) {
   struct peer_param params[] = {{"messages", 5000000, UINT32_MAX},
                                 {"payload", 48, PEER_PAYLOAD_MAX}};
   peer_open(argc, argv, params, 2);
+  peer_least("payload", params[1].value, sizeof(uint64_t)); /* the number of the message */
   uint64_t messages = params[0].value, warm = peer_warm(messages);
-  size_t payload = params[1].value < 8 ? 8 : params[1].value;
+  size_t payload = params[1].value;
   run(&warm, payload, PEER_WARM_NS);
   uint64_t took_ns = run(&messages, payload, PEER_RUN_NS);
   peer_tell_rate("messages", "msg/s", messages, took_ns);

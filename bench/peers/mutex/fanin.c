@@ -68,8 +68,9 @@ int main(int argc, char **argv) {
                                 {"messages", 4000000, UINT32_MAX},
                                 {"payload", 48, PEER_PAYLOAD_MAX}};
   peer_open(argc, argv, params, 3);
+  peer_least("payload", params[2].value, sizeof(uint64_t)); /* the number of the message */
   uint64_t producers = params[0].value, messages = params[1].value, warm = peer_warm(messages);
-  size_t payload = params[2].value < 8 ? 8 : params[2].value;
+  size_t payload = params[2].value;
   run(producers, &warm, payload, PEER_WARM_NS);
   uint64_t took_ns = run(producers, &messages, payload, PEER_RUN_NS);
   peer_tell_rate("messages", "msg/s", messages, took_ns);

@@ -53,7 +53,8 @@ class producer final : public so_5::agent_t {
  private:
   const so_5::mbox_t m_counter;
   const std::uint64_t m_messages;
-  std::uint64_t &m_took_ns, m_began_ns = 0;
+  std::uint64_t &m_took_ns;
+  std::uint64_t m_began_ns = 0;
 
   void evt_result(mhood_t<result> cmd) {
     m_took_ns = peer_now_ns() - m_began_ns;
