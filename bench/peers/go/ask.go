@@ -1,5 +1,5 @@
-// A request with its reply, as Go's users write it: the request carries the channel, with room for
-// one, on which the answer comes.
+// A request with its reply, as Go's users write it: the request carries the channel on which the
+// answer comes. Both channels have room for one.
 package main
 
 import (
@@ -20,7 +20,7 @@ func server(requests <-chan request) {
 }
 
 func run(rounds int) time.Duration {
-	requests := make(chan request)
+	requests := make(chan request, 1)
 	go server(requests)
 	took := make(chan time.Duration)
 	go func() {

@@ -1,5 +1,5 @@
-// Savina's pingpong: two goroutines send a ball back and forth over two unbuffered channels, as a
-// Go programmer would whose every send waits for its answer anyway.
+// Savina's pingpong: two goroutines send a ball back and forth over two channels with room for the
+// ball, which spares the sender a wait for the receiver.
 package main
 
 import (
@@ -26,7 +26,7 @@ func ping(rounds int, balls chan<- int, back <-chan int, took chan<- time.Durati
 }
 
 func run(rounds int) time.Duration {
-	balls, back := make(chan int), make(chan int)
+	balls, back := make(chan int, 1), make(chan int, 1)
 	took := make(chan time.Duration)
 	go pong(balls, back)
 	go ping(rounds, balls, back, took)

@@ -1,5 +1,6 @@
-// Savina's pingpong between two goroutines that are locked to a thread each. The scheduler parks
-// a thread whose goroutine waits; a Go program has no say in that.
+// Savina's pingpong between two goroutines that are locked to a thread each, over two channels with
+// room for the ball. The scheduler parks a thread whose goroutine waits; a Go program has no say in
+// that.
 package main
 
 import (
@@ -17,7 +18,7 @@ func pong(balls <-chan int, back chan<- int) {
 }
 
 func run(rounds int, warm bool) (int, time.Duration) {
-	balls, back := make(chan int), make(chan int)
+	balls, back := make(chan int, 1), make(chan int, 1)
 	go pong(balls, back)
 
 	limit := bench.NewLimit(warm)
