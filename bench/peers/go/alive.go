@@ -1,5 +1,5 @@
-// The memory of an idle actor: so many goroutines with a channel with room for 16, each of which
-// has handled one message and waits for the next.
+// The memory of an idle actor: so many goroutines with a channel with room for one, each of
+// which has handled one message and waits for the next.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"peers/bench"
 )
 
-const room = 16
+const room = 1
 
 func actor(inbox <-chan int, heard *sync.WaitGroup) {
 	for range inbox {
