@@ -274,6 +274,9 @@ static enum trp_err judge_update(struct gather *gather, struct trp_gateio_event 
     case TRP_GATEIO_ORDER_BOOK_UPDATE:
     case TRP_GATEIO_OBU:
       return judge_depth(gather, out);
+    case TRP_GATEIO_TICKERS: /* no event: only whose it is */
+      if (!give_symbol(gather, out)) out->symbol[0] = '\0';
+      return TRP_OK;
     default:
       return TRP_OK;
   }

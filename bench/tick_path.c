@@ -12,7 +12,7 @@
 
 #include "actors/consumer.h"
 #include "actors/event_engine.h"
-#include "adapters/binance_feed.h"
+#include "adapters/binance.h"
 #include "bench/tick_exchange.h"
 
 enum {
@@ -117,7 +117,7 @@ struct graph {
   struct trp_net *net;
   struct trp_system *system;
   struct trp_consumer_options consumer;
-  struct trp_binance_feed_options feed;
+  struct trp_feed_options feed;
   char ws_base[64];
 };
 
@@ -134,12 +134,12 @@ static int graph_open(struct graph *g, int listener, uint16_t port) {
   bench_must(trp_net_lws_new(&g->net, NULL), "net");
   g->consumer = (struct trp_consumer_options){
       .events = "event_engine", .on_event = on_event, .on_event_arg = &g->sink};
-  g->feed = (struct trp_binance_feed_options){.net = g->net,
-                                              .ws_base = g->ws_base,
-                                              .http_base = "http://127.0.0.1:9",
-                                              .symbols = symbols,
-                                              .symbol_count = 1,
-                                              .protocol.streams = TRP_BINANCE_STREAM_QUOTES};
+  g->feed = (struct trp_feed_options){.net = g->net,
+                                      .ws_base = g->ws_base,
+                                      .http_base = "http://127.0.0.1:9",
+                                      .symbols = symbols,
+                                      .symbol_count = 1,
+                                      .protocol.streams = TRP_STREAM_QUOTES};
   g->system = bench_system("tick_path");
   struct trp_mailbox_options roomy = {.capacity = ROOM, .policy = TRP_WAIT};
   bench_add(

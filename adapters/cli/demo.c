@@ -10,7 +10,7 @@
 #include "actors/event_engine.h"
 #include "actors/supervisor.h"
 #include "actors/thread_monitor.h"
-#include "adapters/binance_feed.h"
+#include "adapters/binance.h"
 #include "adapters/cli/cli.h"
 #include "adapters/cli/demo_screen.h"
 #include "adapters/cli/options.h"
@@ -49,7 +49,7 @@ struct demo {
   struct trp_system_options system_options;
   struct trp_exchange_options exchange;
   struct trp_exchange_stats exchange_stats;
-  struct trp_binance_feed_options feed;
+  struct trp_feed_options feed;
   struct trp_consumer_options consumer;
   struct trp_consumer_view view;
   struct trp_supervisor_options supervisor;
@@ -200,7 +200,7 @@ static int parse(struct demo *d, int argc, char **argv) {
 static void set_defaults(struct demo *d) {
   d->system_options = (struct trp_system_options){.name = "demo"};
   d->exchange = (struct trp_exchange_options){.stats = &d->exchange_stats, .host = "127.0.0.1"};
-  d->feed = (struct trp_binance_feed_options){.events = "event_engine"};
+  d->feed = (struct trp_feed_options){.events = "event_engine"};
   d->supervisor = (struct trp_supervisor_options){.events = "event_engine"};
   d->monitor = (struct trp_thread_monitor_options){.events = "event_engine"};
   d->consumer = (struct trp_consumer_options){

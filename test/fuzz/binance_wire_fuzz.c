@@ -33,14 +33,15 @@ static void on_ticker(void *arg, const struct trp_binance_event *event) {
 
 /* ---- outputs that only check ---------------------------------------------------------------- */
 
-static enum trp_err send_text(void *arg, const char *text, size_t size) {
-  (void)arg;
+static enum trp_err send_text(void *arg, uint32_t link, const char *text, size_t size) {
+  (void)arg, (void)link;
   demand(strlen(text) == size);
   return TRP_OK;
 }
 
-static enum trp_err request_snapshot(void *arg, const char *symbol, const char *url) {
-  (void)arg;
+static enum trp_err request_snapshot(void *arg, uint32_t link, const char *symbol,
+                                     const char *url) {
+  (void)arg, (void)link;
   demand(symbol[0] != '\0' && strlen(url) < 512);
   return TRP_OK;
 }
@@ -69,7 +70,7 @@ static void on_gap(void *arg, uint32_t symbol, uint64_t expected, uint64_t got) 
   demand(expected < got);
 }
 
-static void on_notice(void *arg, const struct trp_binance_notice *notice) {
+static void on_notice(void *arg, const struct trp_machine_notice *notice) {
   (void)arg;
   demand(notice->text != NULL);
 }
@@ -80,8 +81,9 @@ static void on_state(void *arg, enum trp_feed_phase state, const char *reason) {
          state == TRP_FEED_CONNECTING);
 }
 
-static void on_reconnect(void *arg, enum trp_error_class error_class, const char *reason) {
-  (void)arg, (void)reason;
+static void on_reconnect(void *arg, uint32_t link, enum trp_error_class error_class,
+                         const char *reason) {
+  (void)arg, (void)link, (void)reason;
   demand(error_class < TRP_CLASS_COUNT);
 }
 
@@ -110,7 +112,7 @@ static size_t depth_text(uint8_t from, uint8_t length, uint8_t price) {
   return (size_t)(out - text);
 }
 
-static void step(struct trp_binance *b, uint64_t now, const uint8_t *op, const uint8_t *data,
+static void step(struct trp_machine *b, uint64_t now, const uint8_t *op, const uint8_t *data,
                  size_t size) {
   static const char snapshot[] =
       "{\"lastUpdateId\":100,\"bids\":[[\"3\",\"1\"],[\"2\",\"1\"]],"
@@ -120,43 +122,43 @@ static void step(struct trp_binance *b, uint64_t now, const uint8_t *op, const u
   const char *symbol = symbols[op[1] % 3];
   switch (op[0] % 12) {
     case 0:
-      trp_binance_opened(b, now);
+      trp_machine_opened(b, 0, now);
       break;
     case 1:
-      trp_binance_closed(b, now);
+      trp_machine_closed(b, 0, now);
       break;
     case 2:
-      (void)!trp_binance_subscribe(b, now, symbol, NULL);
+      (void)!trp_machine_subscribe(b, now, symbol, NULL);
       break;
     case 3:
-      (void)!trp_binance_unsubscribe(b, now, symbol);
+      (void)!trp_machine_unsubscribe(b, now, symbol);
       break;
     case 4:
-      trp_binance_tick(b, now);
+      trp_machine_tick(b, now);
       break;
     case 5:
-      trp_binance_frame(b, now, 0, ack, sizeof ack - 1);
+      trp_machine_frame(b, 0, now, 0, ack, sizeof ack - 1);
       break;
     case 6:
-      trp_binance_http_response(b, now, symbol, 200, 0, snapshot, sizeof snapshot - 1);
+      trp_machine_http_response(b, now, symbol, 200, 0, snapshot, sizeof snapshot - 1);
       break;
     case 7:
-      trp_binance_http_response(b, now, symbol, 429, op[1], data, size);
+      trp_machine_http_response(b, now, symbol, 429, op[1], data, size);
       break;
     case 8:
-      trp_binance_http_failed(b, now, symbol, TRP_TIMEOUT);
+      trp_machine_http_failed(b, now, symbol, TRP_TIMEOUT);
       break;
     case 9:
-      trp_binance_frame(b, now, 1, data, size);
+      trp_machine_frame(b, 0, now, 1, data, size);
       break;
     default:
-      trp_binance_frame(b, now, 1, text, depth_text(op[1], op[2] % 4, op[2]));
+      trp_machine_frame(b, 0, now, 1, text, depth_text(op[1], op[2] % 4, op[2]));
       break;
   }
 }
 
 static void drive(const uint8_t *data, size_t size) {
-  static const struct trp_binance_out outputs = {.send_text = send_text,
+  static const struct trp_machine_out outputs = {.send_text = send_text,
                                                  .request_snapshot = request_snapshot,
                                                  .quote = on_quote,
                                                  .trade = on_trade,
@@ -165,11 +167,11 @@ static void drive(const uint8_t *data, size_t size) {
                                                  .notice = on_notice,
                                                  .state = on_state,
                                                  .reconnect = on_reconnect};
-  static struct trp_binance *b; /* one for the process: made once, emptied for every input */
-  if (b == NULL && trp_binance_new(&b, NULL, &outputs) != TRP_OK) return;
+  static struct trp_machine *b; /* one for the process: made once, emptied for every input */
+  if (b == NULL && trp_machine_new(&b, &trp_binance_dialect, NULL, &outputs) != TRP_OK) return;
   uint64_t now = 1;
-  trp_binance_closed(b, now);
-  trp_binance_clear(b);
+  trp_machine_closed(b, 0, now);
+  trp_machine_clear(b);
   for (size_t i = 0; i + 3 <= size && i < 300; i += 3) {
     now += (uint64_t)data[i + 1] * 10000000;
     step(b, now, data + i, data + i, size - i);

@@ -132,7 +132,7 @@ static bool same_quote(const struct trp_quote *quote, const struct trp_walk_quot
 bool world_matches(const char *symbol) {
   char full[TRP_SYMBOL_NAME_MAX + 1];
   const struct trp_exchange *exchange = world.market;
-  snprintf(full, sizeof full, "%s" TRP_BINANCE_VENUE, symbol);
+  snprintf(full, sizeof full, "%s.BINANCE", symbol);
   const struct keeper_row *row = feed_keeper_row(&world.keeper, trp_symbol_find(full));
   if (exchange == NULL || exchange->market.walk == NULL || row == NULL || !row->whole) return false;
   const struct trp_walk *walk = exchange->market.walk;
@@ -324,20 +324,20 @@ static void fill_options(const struct world_options *o) {
                                                  .symbols = "SOLUSDT",
                                                  .wall_ns = wall_ns,
                                                  .quotes_per_s = either(o->quotes_per_s, 10)};
-  world.feed = (struct trp_binance_feed_options){
-      .ws_base = o->ws_base != NULL ? o->ws_base : "ws://" STREAM_HOST,
-      .http_base = "http://" API_HOST,
-      .symbols = symbols,
-      .symbol_count = 2,
-      .stay_disconnected = o->stay_disconnected,
-      .connect_ms = either(o->connect_ms, 2000),
-      .close_ms = 1000,
-      .backoff = {.max_ms = o->backoff_max_ms},
-      .protocol = {.heartbeat_ms = either(o->heartbeat_ms, 3000),
-                   .stale_ms = either(o->stale_ms, 2000),
-                   .ack_timeout_ms = 2000,
-                   .snapshot_timeout_ms = 3000},
-      .wall_ns = wall_ns};
+  world.feed =
+      (struct trp_feed_options){.ws_base = o->ws_base != NULL ? o->ws_base : "ws://" STREAM_HOST,
+                                .http_base = "http://" API_HOST,
+                                .symbols = symbols,
+                                .symbol_count = 2,
+                                .stay_disconnected = o->stay_disconnected,
+                                .connect_ms = either(o->connect_ms, 2000),
+                                .close_ms = 1000,
+                                .backoff = {.max_ms = o->backoff_max_ms},
+                                .protocol = {.heartbeat_ms = either(o->heartbeat_ms, 3000),
+                                             .stale_ms = either(o->stale_ms, 2000),
+                                             .ack_timeout_ms = 2000,
+                                             .snapshot_timeout_ms = 3000},
+                                .wall_ns = wall_ns};
 }
 
 void world_begin(const struct world_options *o) {

@@ -12,7 +12,7 @@
 #ifndef TRP_TEST_STORY_FEED_WORLD_H
 #define TRP_TEST_STORY_FEED_WORLD_H
 
-#include "adapters/binance_feed.h"
+#include "adapters/binance.h"
 #include "adapters/exchange.h"
 #include "adapters/net_sim.h"
 #include "runtime/sim.h"
@@ -48,7 +48,7 @@ struct world {
   struct trp_simhub *hub;
   struct trp_exchange_stats stats;
   struct trp_exchange_options exchange;
-  struct trp_binance_feed_options feed;
+  struct trp_feed_options feed;
   struct trp_net *flaky_net;
   struct keeper keeper, *keeper_args;
   void *market; /* struct trp_exchange of the incarnation that lives; NULL */

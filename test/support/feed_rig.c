@@ -28,7 +28,7 @@ static struct {
   struct trp_net *exchange_net, *feed_net;
   struct trp_exchange_stats stats;
   struct trp_exchange_options exchange;
-  struct trp_binance_feed_options feed;
+  struct trp_feed_options feed;
   struct trp_consumer_options consumer;
   struct trp_consumer_view view;
   char ws_base[64], http_base[64];
@@ -275,7 +275,7 @@ static void open_nets(const struct rig_options *o) {
 
 static void fill_options(const struct rig_options *o) {
   static const char *const usual[] = {"BTCUSDT"};
-  rig.feed = (struct trp_binance_feed_options){
+  rig.feed = (struct trp_feed_options){
       .net = rig.feed_net,
       .ws_base = o->ws_base != NULL ? o->ws_base : rig.ws_base,
       .http_base = o->http_base != NULL ? o->http_base : rig.http_base,

@@ -13,7 +13,7 @@
 
 #include "actors/consumer.h"
 #include "actors/feed_state.h"
-#include "adapters/binance_feed.h"
+#include "adapters/binance.h"
 #include "adapters/exchange.h"
 
 struct rig_options {

@@ -14,11 +14,11 @@
 
 #define MS 1000000ull
 
-static struct trp_binance *binance;
+static struct trp_machine *binance;
 static uint64_t now;
 static char trace[16384];
 static char last_text[20000];
-static char told_reason[TRP_BINANCE_REASON_BYTES];
+static char told_reason[TRP_MACHINE_REASON_BYTES];
 static uint32_t texts, max_texts_in_a_second;
 static uint64_t text_times[10000];
 static enum trp_err send_result;
@@ -41,8 +41,8 @@ static const char *symbol_text(uint32_t number) {
   return text;
 }
 
-static enum trp_err send_text(void *arg, const char *text, size_t size) {
-  (void)arg;
+static enum trp_err send_text(void *arg, uint32_t link, const char *text, size_t size) {
+  (void)arg, (void)link;
   if (send_result != TRP_OK) return send_result;
   assert_int_equal(size, strlen(text));
   strcpy(last_text, text);
@@ -54,8 +54,9 @@ static enum trp_err send_text(void *arg, const char *text, size_t size) {
   return TRP_OK;
 }
 
-static enum trp_err request_snapshot(void *arg, const char *symbol, const char *url) {
-  (void)arg;
+static enum trp_err request_snapshot(void *arg, uint32_t link, const char *symbol,
+                                     const char *url) {
+  (void)arg, (void)link;
   assert_non_null(strstr(url, "/api/v3/depth?symbol="));
   say("?%s ", symbol);
   return TRP_OK;
@@ -85,7 +86,7 @@ static void on_gap(void *arg, uint32_t symbol, uint64_t expected, uint64_t got) 
       (unsigned long long)got);
 }
 
-static void on_notice(void *arg, const struct trp_binance_notice *notice) {
+static void on_notice(void *arg, const struct trp_machine_notice *notice) {
   static const char *const text[] = {"subscribed", "gone",   "refused", "synced",  "stale",
                                      "fresh",      "nosnap", "bad",     "crossed", "complaint"};
   (void)arg;
@@ -100,12 +101,13 @@ static void on_state(void *arg, enum trp_feed_phase state, const char *reason) {
   say("=%s ", trp_feed_state_text(state));
 }
 
-static void on_reconnect(void *arg, enum trp_error_class error_class, const char *reason) {
-  (void)arg;
+static void on_reconnect(void *arg, uint32_t link, enum trp_error_class error_class,
+                         const char *reason) {
+  (void)arg, (void)link;
   say("RECONNECT(%s:%s) ", trp_error_class_text(error_class), reason);
 }
 
-static const struct trp_binance_out outputs = {.send_text = send_text,
+static const struct trp_machine_out outputs = {.send_text = send_text,
                                                .request_snapshot = request_snapshot,
                                                .quote = on_quote,
                                                .trade = on_trade,
@@ -115,9 +117,9 @@ static const struct trp_binance_out outputs = {.send_text = send_text,
                                                .state = on_state,
                                                .reconnect = on_reconnect};
 
-static void make_with(const struct trp_binance_options *options) {
-  trp_binance_destroy(&binance);
-  assert_int_equal(trp_binance_new(&binance, options, &outputs), TRP_OK);
+static void make_with(const struct trp_machine_options *options) {
+  trp_machine_destroy(&binance);
+  assert_int_equal(trp_machine_new(&binance, &trp_binance_dialect, options, &outputs), TRP_OK);
 }
 
 static int make(void **state) {
@@ -132,8 +134,8 @@ static int make(void **state) {
 
 static int drop(void **state) {
   (void)state;
-  trp_binance_destroy(&binance);
-  trp_binance_destroy(&binance);
+  trp_machine_destroy(&binance);
+  trp_machine_destroy(&binance);
   return 0;
 }
 
@@ -147,8 +149,8 @@ static void expect(const char *expected) {
 
 /* Asked for now, whatever was told. */
 static void expect_reason(const char *expected) {
-  char reason[TRP_BINANCE_REASON_BYTES];
-  trp_binance_reason(binance, reason);
+  char reason[TRP_MACHINE_REASON_BYTES];
+  trp_machine_reason(binance, reason);
   assert_string_equal(reason, expected);
 }
 
@@ -156,17 +158,17 @@ static void forget(void) { trace[0] = '\0'; }
 
 static void pass_ms(uint64_t ms) {
   for (uint64_t end = now + ms * MS; now < end;) {
-    now += TRP_BINANCE_TICK_MS * MS;
-    trp_binance_tick(binance, now);
+    now += TRP_MACHINE_TICK_MS * MS;
+    trp_machine_tick(binance, now);
   }
 }
 
 static void frame(const char *text) {
-  trp_binance_frame(binance, now, 1700000000000000, text, strlen(text));
+  trp_machine_frame(binance, 0, now, 1700000000000000, text, strlen(text));
 }
 
 static void want(const char *symbol) {
-  assert_int_equal(trp_binance_subscribe(binance, now, symbol, NULL), TRP_OK);
+  assert_int_equal(trp_machine_subscribe(binance, now, symbol, NULL), TRP_OK);
 }
 
 static void ack(uint64_t id) {
@@ -201,17 +203,17 @@ static void snapshot(const char *symbol, uint64_t id) {
            "{\"lastUpdateId\":%llu,\"bids\":[[\"1.5\",\"1\"],[\"1.4\",\"1\"]],\"asks\":[[\"1.6\","
            "\"1\"]]}",
            (unsigned long long)id);
-  trp_binance_http_response(binance, now, symbol, 200, 0, text, strlen(text));
+  trp_machine_http_response(binance, now, symbol, 200, 0, text, strlen(text));
 }
 
 /* One symbol, live, its book at id 100. */
 static void go_live(const char *symbol) {
   want(symbol);
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   ack(1);
   pass_ms(100);
   snapshot(symbol, 100);
-  assert_int_equal(trp_binance_state(binance), TRP_FEED_LIVE);
+  assert_int_equal(trp_machine_state(binance), TRP_FEED_LIVE);
   forget();
 }
 
@@ -221,7 +223,7 @@ static void a_symbol_goes_from_wanted_to_live(void **state) {
   (void)state;
   want("BTCUSDT");
   expect("");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   expect(">SUB =SYNCING ");
   assert_string_equal(last_text,
                       "{\"method\":\"SUBSCRIBE\",\"params\":[\"btcusdt@bookTicker\","
@@ -238,13 +240,13 @@ static void a_symbol_goes_from_wanted_to_live(void **state) {
   expect("BBTCUSDT:1@101(3) BBTCUSDT:2@103(1) !synced:BTCUSDT =LIVE ");
   diff("BTCUSDT", 104, 104);
   expect("BBTCUSDT:2@104(1) ");
-  assert_int_equal(trp_binance_stats(binance)->updates, 4);
+  assert_int_equal(trp_machine_stats(binance)->updates, 4);
 }
 
 static void data_before_the_acknowledgement_is_taken(void **state) {
   (void)state;
   want("BTCUSDT");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   forget();
   diff("BTCUSDT", 95, 101);
   pass_ms(100);
@@ -256,9 +258,9 @@ static void data_before_the_acknowledgement_is_taken(void **state) {
 static void quotes_and_trades_carry_times_and_symbol_numbers(void **state) {
   (void)state;
   uint32_t number;
-  assert_int_equal(trp_binance_subscribe(binance, now, "ETHBTC", &number), TRP_OK);
+  assert_int_equal(trp_machine_subscribe(binance, now, "ETHBTC", &number), TRP_OK);
   assert_string_equal(trp_symbol_name(number), "ETHBTC.BINANCE");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   quote("ETHBTC", 7);
   assert_int_equal(last_quote.symbol, number);
   assert_true(last_quote.recv_ns == now && last_quote.bid == 1.5 && last_quote.ask_size == 3);
@@ -289,13 +291,13 @@ static void a_gap_rebuilds_this_one_symbol(void **state) {
   expect("?BTCUSDT ");
   snapshot("BTCUSDT", 111);
   expect("BBTCUSDT:1@111(3) BBTCUSDT:2@112(1) !synced:BTCUSDT =LIVE ");
-  assert_int_equal(trp_binance_stats(binance)->gaps, 1);
+  assert_int_equal(trp_machine_stats(binance)->gaps, 1);
 }
 
 static void a_snapshot_that_is_too_old_is_fetched_again(void **state) {
   (void)state;
   want("BTCUSDT");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   ack(1);
   diff("BTCUSDT", 200, 201);
   pass_ms(100);
@@ -305,21 +307,21 @@ static void a_snapshot_that_is_too_old_is_fetched_again(void **state) {
   pass_ms(1000);
   expect("?BTCUSDT ");
   snapshot("BTCUSDT", 200);
-  assert_int_equal(trp_binance_state(binance), TRP_FEED_LIVE);
-  assert_int_equal(trp_binance_stats(binance)->snapshots_too_old, 1);
+  assert_int_equal(trp_machine_state(binance), TRP_FEED_LIVE);
+  assert_int_equal(trp_machine_stats(binance)->snapshots_too_old, 1);
 }
 
 static void everything_wanted_is_asked_for_again_after_a_reconnect(void **state) {
   (void)state;
   go_live("BTCUSDT");
-  trp_binance_closed(binance, now);
-  trp_binance_closed(binance, now);
+  trp_machine_closed(binance, 0, now);
+  trp_machine_closed(binance, 0, now);
   expect("=CONNECTING ");
-  assert_int_equal(trp_binance_snapshots_in_flight(binance), 0);
+  assert_int_equal(trp_machine_snapshots_in_flight(binance), 0);
   want("ETHBTC");
   quote("BTCUSDT", 5); /* a late frame of the old connection */
   expect("");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   expect(">SUB =SYNCING ");
   assert_non_null(strstr(last_text, "btcusdt@bookTicker"));
   assert_non_null(strstr(last_text, "ethbtc@bookTicker"));
@@ -330,22 +332,22 @@ static void everything_wanted_is_asked_for_again_after_a_reconnect(void **state)
 static void a_snapshot_of_the_old_connection_is_ignored(void **state) {
   (void)state;
   want("BTCUSDT");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   ack(1);
   pass_ms(100);
-  assert_int_equal(trp_binance_snapshots_in_flight(binance), 1);
-  trp_binance_closed(binance, now);
-  trp_binance_opened(binance, now);
+  assert_int_equal(trp_machine_snapshots_in_flight(binance), 1);
+  trp_machine_closed(binance, 0, now);
+  trp_machine_opened(binance, 0, now);
   forget();
   snapshot("BTCUSDT", 100);
-  trp_binance_http_failed(binance, now, "NOBODY", TRP_TIMEOUT);
+  trp_machine_http_failed(binance, now, "NOBODY", TRP_TIMEOUT);
   expect("");
 }
 
 static void a_request_that_is_not_acknowledged_asks_for_a_reconnect_once(void **state) {
   (void)state;
   want("BTCUSDT");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   forget();
   pass_ms(4900);
   expect("");
@@ -357,7 +359,7 @@ static void one_bad_name_in_a_batch_is_found_and_the_rest_goes_on(void **state) 
   (void)state;
   want("GOOD");
   want("BAD");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   forget();
   frame("{\"code\":2,\"msg\":\"Invalid request\",\"id\":1}");
   pass_ms(100);
@@ -378,7 +380,7 @@ static void one_bad_name_in_a_batch_is_found_and_the_rest_goes_on(void **state) 
 static void a_symbol_that_does_not_exist_is_not_asked_for_for_ever(void **state) {
   (void)state;
   want("NOSUCH");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   frame("{\"code\":-1121,\"msg\":\"Invalid symbol.\",\"id\":1}");
   expect(">SUB =SYNCING !refused:NOSUCH =LIVE ");
   pass_ms(100000);
@@ -388,12 +390,12 @@ static void a_symbol_that_does_not_exist_is_not_asked_for_for_ever(void **state)
 static void a_snapshot_refused_for_good_is_not_asked_for_for_ever(void **state) {
   (void)state;
   want("NOSUCH");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   ack(1);
   pass_ms(100);
   forget();
   const char *body = "{\"code\":-1121,\"msg\":\"Invalid symbol.\"}";
-  trp_binance_http_response(binance, now, "NOSUCH", 400, 0, body, strlen(body));
+  trp_machine_http_response(binance, now, "NOSUCH", 400, 0, body, strlen(body));
   expect("!nosnap:NOSUCH =LIVE ");
   quote("NOSUCH", 1);
   diff("NOSUCH", 1, 2);
@@ -413,7 +415,7 @@ static void refused_symbols_are_counted_apart_and_the_feed_is_live_without_them(
   pass_ms(100);
   expect_reason("1 of 2 symbols in sync");
   forget();
-  trp_binance_http_response(binance, now, "NOSUCH", 400, 0, body, strlen(body));
+  trp_machine_http_response(binance, now, "NOSUCH", 400, 0, body, strlen(body));
   expect("!nosnap:NOSUCH =LIVE ");
   assert_string_equal(told_reason, "1 of 2 symbols in sync, 1 refused");
   for (int i = 0; i < 30; i++) {
@@ -422,7 +424,7 @@ static void refused_symbols_are_counted_apart_and_the_feed_is_live_without_them(
   }
   assert_null(strstr(trace, "="));
   assert_null(strstr(trace, "!stale"));
-  assert_int_equal(trp_binance_unsubscribe(binance, now, "NOSUCH"), TRP_OK);
+  assert_int_equal(trp_machine_unsubscribe(binance, now, "NOSUCH"), TRP_OK);
   expect_reason("1 of 1 symbols in sync");
   forget();
   pass_ms(100);
@@ -434,10 +436,10 @@ static void a_refused_symbol_that_has_data_after_all_is_watched_again(void **sta
   (void)state;
   const char *body = "{\"code\":-1121,\"msg\":\"Invalid symbol.\"}";
   want("LATE");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   ack(1);
   pass_ms(100);
-  trp_binance_http_response(binance, now, "LATE", 400, 0, body, strlen(body));
+  trp_machine_http_response(binance, now, "LATE", 400, 0, body, strlen(body));
   quote("LATE", 1);
   forget();
   pass_ms(10100);
@@ -450,13 +452,13 @@ static void retry_after_is_obeyed_by_every_symbol(void **state) {
   want("A");
   want("B");
   want("C");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   ack(1);
   pass_ms(100);
   assert_non_null(strstr(trace, "?A ?B "));
   forget();
-  trp_binance_http_response(binance, now, "A", 429, 7, "", 0);
-  trp_binance_http_response(binance, now, "B", 429, 0, "{}", 2);
+  trp_machine_http_response(binance, now, "A", 429, 7, "", 0);
+  trp_machine_http_response(binance, now, "B", 429, 0, "{}", 2);
   expect("!nosnap:A !nosnap:B ");
   for (int i = 0; i < 59; i++) { /* 429 without Retry-After waits a minute */
     pass_ms(1000);
@@ -468,19 +470,19 @@ static void retry_after_is_obeyed_by_every_symbol(void **state) {
   forget();
   pass_ms(1000);
   expect("?A ?B ");
-  assert_int_equal(trp_binance_stats(binance)->errors[TRP_CLASS_RATE_LIMIT], 2);
+  assert_int_equal(trp_machine_stats(binance)->errors[TRP_CLASS_RATE_LIMIT], 2);
 }
 
 static void snapshots_stay_within_the_weight_a_minute(void **state) {
   (void)state;
-  make_with(&(struct trp_binance_options){.snapshots_at_once = 1000, .weight_per_min = 600});
+  make_with(&(struct trp_machine_options){.snapshots_at_once = 1000, .weight_per_min = 600});
   uint32_t count = 300;
   for (uint32_t i = 0; i < count; i++) {
     char name[16];
     snprintf(name, sizeof name, "S%u", i);
     want(name);
   }
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   pass_ms(1000);
   for (uint64_t id = 1; id <= 10; id++) ack(id);
   uint32_t asked = 0;
@@ -494,21 +496,21 @@ static void snapshots_stay_within_the_weight_a_minute(void **state) {
 
 static void texts_stay_below_the_limit_and_symbols_are_batched(void **state) {
   (void)state;
-  for (uint32_t i = 0; i < TRP_BINANCE_SYMBOLS_MAX; i++) {
+  for (uint32_t i = 0; i < trp_binance_dialect.symbols_usual; i++) {
     char name[16];
     snprintf(name, sizeof name, "SYM%u", i);
     want(name);
   }
-  assert_int_equal(trp_binance_subscribe(binance, now, "ONEMORE", NULL), TRP_LIMIT);
-  trp_binance_opened(binance, now);
+  assert_int_equal(trp_machine_subscribe(binance, now, "ONEMORE", NULL), TRP_LIMIT);
+  trp_machine_opened(binance, 0, now);
   assert_int_equal(texts, 4);
   pass_ms(900);
   assert_int_equal(texts, 4);
-  trp_binance_pinged(binance, now); /* its pong counts too */
+  trp_machine_pinged(binance, 0, now); /* its pong counts too */
   pass_ms(3000);
   assert_int_equal(texts, 6); /* 1,023 streams, at most 200 a text */
   for (int i = 0; i < 50; i++) {
-    assert_int_equal(trp_binance_unsubscribe(binance, now, "SYM0"), TRP_OK);
+    assert_int_equal(trp_machine_unsubscribe(binance, now, "SYM0"), TRP_OK);
     pass_ms(100);
     want("SYM0");
     pass_ms(100);
@@ -519,40 +521,40 @@ static void texts_stay_below_the_limit_and_symbols_are_batched(void **state) {
 static void unsubscribing_stops_data_at_once_and_symbols_can_come_back(void **state) {
   (void)state;
   go_live("BTCUSDT");
-  assert_int_equal(trp_binance_unsubscribe(binance, now, "BTCUSDT"), TRP_OK);
-  assert_int_equal(trp_binance_unsubscribe(binance, now, "BTCUSDT"), TRP_INVALID);
-  assert_int_equal(trp_binance_symbols(binance), 0);
+  assert_int_equal(trp_machine_unsubscribe(binance, now, "BTCUSDT"), TRP_OK);
+  assert_int_equal(trp_machine_unsubscribe(binance, now, "BTCUSDT"), TRP_INVALID);
+  assert_int_equal(trp_machine_symbols(binance), 0);
   quote("BTCUSDT", 1);
   expect("=LIVE "); /* for another reason: with no symbol */
   pass_ms(100);
   expect(">UNSUB ");
   want("BTCUSDT"); /* while the acknowledgement is under way */
-  assert_string_equal(trp_binance_symbol(binance, 0), "BTCUSDT");
+  assert_string_equal(trp_machine_symbol(binance, 0), "BTCUSDT");
   ack(2);
   pass_ms(100);
   expect("=SYNCING >SUB ");
-  assert_int_equal(trp_binance_unsubscribe(binance, now, "BTCUSDT"), TRP_OK);
+  assert_int_equal(trp_machine_unsubscribe(binance, now, "BTCUSDT"), TRP_OK);
   pass_ms(100);
   ack(3);
   ack(4);
-  assert_null(trp_binance_symbol(binance, 0));
+  assert_null(trp_machine_symbol(binance, 0));
   assert_non_null(strstr(trace, "!gone:BTCUSDT"));
-  assert_int_equal(trp_binance_stats(binance)->foreign_frames, 1);
+  assert_int_equal(trp_machine_stats(binance)->foreign_frames, 1);
 }
 
 static void wanting_twice_asks_once(void **state) {
   (void)state;
   want("BTCUSDT");
   want("BTCUSDT");
-  assert_int_equal(trp_binance_symbols(binance), 1);
-  assert_int_equal(trp_binance_subscribe(binance, now, "BTC USDT", NULL), TRP_INVALID);
+  assert_int_equal(trp_machine_symbols(binance), 1);
+  assert_int_equal(trp_machine_subscribe(binance, now, "BTC USDT", NULL), TRP_INVALID);
 }
 
 static void silence_makes_the_feed_stale_and_data_makes_it_live_again(void **state) {
   (void)state;
   go_live("BTCUSDT");
   for (int i = 0; i < 98; i++) {
-    trp_binance_pinged(binance, now); /* pings are no data */
+    trp_machine_pinged(binance, 0, now); /* pings are no data */
     pass_ms(100);
   }
   expect("");
@@ -581,28 +583,28 @@ static void a_connection_where_nothing_has_data_is_given_up_with_growing_patienc
   go_live("BTCUSDT");
   for (int i = 0; i < 390; i++) {
     pass_ms(100);
-    trp_binance_pinged(binance, now);
+    trp_machine_pinged(binance, 0, now);
   }
   expect("!stale:BTCUSDT =STALE ");
   for (int i = 0; i < 15; i++) {
     pass_ms(100);
-    trp_binance_pinged(binance, now);
+    trp_machine_pinged(binance, 0, now);
   }
   expect("RECONNECT(transient:connected, and no symbol has data) ");
-  trp_binance_closed(binance, now);
-  trp_binance_opened(binance, now);
+  trp_machine_closed(binance, 0, now);
+  trp_machine_opened(binance, 0, now);
   ack(2);
   forget();
   for (int i = 0; i < 650; i++) {
     pass_ms(100);
-    trp_binance_pinged(binance, now);
+    trp_machine_pinged(binance, 0, now);
   }
   assert_null(strstr(trace, "RECONNECT"));
 }
 
 static void without_any_frame_the_heartbeat_asks_for_a_reconnect(void **state) {
   (void)state;
-  make_with(&(struct trp_binance_options){.stale_give_up_ms = 600000});
+  make_with(&(struct trp_machine_options){.stale_give_up_ms = 600000});
   go_live("BTCUSDT");
   pass_ms(59000);
   assert_null(strstr(trace, "RECONNECT"));
@@ -626,14 +628,14 @@ static void bad_frames_are_counted_and_too_many_end_the_connection(void **state)
   quote("BTCUSDT", 1);
   for (int i = 0; i < 50; i++) frame("rubbish");
   assert_non_null(strstr(trace, "RECONNECT(protocol:nothing but bad frames)"));
-  assert_int_equal(trp_binance_stats(binance)->bad_frames, 51);
+  assert_int_equal(trp_machine_stats(binance)->bad_frames, 51);
 }
 
 static void a_text_that_cannot_be_queued_is_sent_later(void **state) {
   (void)state;
   want("BTCUSDT");
   send_result = TRP_FULL;
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   expect("=SYNCING ");
   send_result = TRP_OK;
   pass_ms(100);
@@ -642,9 +644,9 @@ static void a_text_that_cannot_be_queued_is_sent_later(void **state) {
 
 static void a_snapshot_request_of_which_nothing_is_heard_is_asked_anew(void **state) {
   (void)state;
-  make_with(&(struct trp_binance_options){.stale_ms = 60000});
+  make_with(&(struct trp_machine_options){.stale_ms = 60000});
   want("BTCUSDT");
-  trp_binance_opened(binance, now);
+  trp_machine_opened(binance, 0, now);
   ack(1);
   pass_ms(100);
   forget();
@@ -655,43 +657,53 @@ static void a_snapshot_request_of_which_nothing_is_heard_is_asked_anew(void **st
 static void a_clear_forgets_everything_at_once(void **state) {
   (void)state;
   go_live("BTCUSDT");
-  trp_binance_clear(binance);
-  assert_int_equal(trp_binance_symbols(binance), 0);
+  trp_machine_clear(binance);
+  assert_int_equal(trp_machine_symbols(binance), 0);
   quote("BTCUSDT", 1);
   ack(1);
   expect("=LIVE "); /* for another reason: with no symbol */
 }
 
-static void a_crossed_book_is_told_and_not_hidden(void **state) {
+static void a_crossed_book_is_refused_and_rebuilt(void **state) {
   (void)state;
   go_live("BTCUSDT");
   frame(
       "{\"e\":\"depthUpdate\",\"E\":1,\"s\":\"BTCUSDT\",\"U\":101,\"u\":101,\"b\":[[\"1.7\",\"1\"]]"
       ","
       "\"a\":[]}");
-  expect("BBTCUSDT:2@101(1) !crossed:BTCUSDT ");
+  expect("!crossed:BTCUSDT gap:BTCUSDT:101..101 =SYNCING ");
+  pass_ms(1000);
+  expect("?BTCUSDT ");
+  snapshot("BTCUSDT", 101);
+  expect("BBTCUSDT:1@101(3) !synced:BTCUSDT =LIVE ");
+  diff("BTCUSDT", 102, 102);
+  expect("BBTCUSDT:2@102(1) ");
+}
+
+static enum trp_error_class class_of(int64_t code, uint16_t status) {
+  return trp_dialect_classify(&trp_binance_dialect, code, "", status);
 }
 
 static void errors_have_classes(void **state) {
   (void)state;
-  assert_int_equal(trp_binance_classify(-1003, 429), TRP_CLASS_RATE_LIMIT);
-  assert_int_equal(trp_binance_classify(0, 418), TRP_CLASS_RATE_LIMIT);
-  assert_int_equal(trp_binance_classify(-2015, 401), TRP_CLASS_AUTH);
-  assert_int_equal(trp_binance_classify(-1121, 400), TRP_CLASS_FATAL);
-  assert_int_equal(trp_binance_classify(2, 0), TRP_CLASS_PROTOCOL);
-  assert_int_equal(trp_binance_classify(0, 503), TRP_CLASS_TRANSIENT);
-  assert_int_equal(trp_binance_classify(-1007, 400), TRP_CLASS_TRANSIENT);
+  assert_int_equal(class_of(-1003, 429), TRP_CLASS_RATE_LIMIT);
+  assert_int_equal(class_of(0, 418), TRP_CLASS_RATE_LIMIT);
+  assert_int_equal(class_of(-2015, 401), TRP_CLASS_AUTH);
+  assert_int_equal(class_of(-1121, 400), TRP_CLASS_FATAL);
+  assert_int_equal(class_of(2, 0), TRP_CLASS_PROTOCOL);
+  assert_int_equal(class_of(0, 503), TRP_CLASS_TRANSIENT);
+  assert_int_equal(class_of(-1007, 400), TRP_CLASS_TRANSIENT);
 }
 
 static void outputs_and_limits_are_checked(void **state) {
   (void)state;
-  struct trp_binance *none = NULL;
-  struct trp_binance_out lacking = outputs;
+  struct trp_machine *none = NULL;
+  struct trp_machine_out lacking = outputs;
   lacking.gap = NULL;
-  assert_int_equal(trp_binance_new(&none, NULL, &lacking), TRP_INVALID);
-  assert_int_equal(
-      trp_binance_new(&none, &(struct trp_binance_options){.texts_per_s = 9}, &outputs),
-      TRP_INVALID);
+  assert_int_equal(trp_machine_new(&none, &trp_binance_dialect, NULL, &lacking), TRP_INVALID);
+  assert_int_equal(trp_machine_new(&none, &trp_binance_dialect,
+                                   &(struct trp_machine_options){.texts_per_s = 9}, &outputs),
+                   TRP_INVALID);
   assert_null(none);
 }
 
@@ -726,7 +738,7 @@ int main(void) {
       STORY(a_text_that_cannot_be_queued_is_sent_later),
       STORY(a_snapshot_request_of_which_nothing_is_heard_is_asked_anew),
       STORY(a_clear_forgets_everything_at_once),
-      STORY(a_crossed_book_is_told_and_not_hidden),
+      STORY(a_crossed_book_is_refused_and_rebuilt),
       STORY(errors_have_classes),
       STORY(outputs_and_limits_are_checked),
   };

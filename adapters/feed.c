@@ -1,22 +1,27 @@
-#include "adapters/binance_feed.h"
+#include "adapters/feed.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "adapters/binance_feed_actor.h"
+#include "adapters/feed_actor.h"
 
 enum { CONNECT_MS = 10000, CLOSE_MS = 1000 };
 
 /* ---- commands ---- */
 
-/* "BTCUSDT" of "BTCUSDT" and of "BTCUSDT.BINANCE"; false where it does not fit. */
-static bool bare_symbol(const char *text, char out[TRP_BINANCE_SYMBOL_MAX + 1]) {
+/* As the exchange writes it, of that, of that with the venue, and of the house's name of a symbol
+ * that is wanted ("BTC_USDT", "BTC_USDT.GATEIO", "BTCUSDT.GATEIO"); false where it is none. */
+static bool bare_symbol(const struct trp_feed *f, const char *text,
+                        char out[TRP_DIALECT_SYMBOL_MAX + 1]) {
+  const char *known = trp_machine_symbol_named(f->machine, text);
+  if (known != NULL) text = known;
   size_t n = strcspn(text, ".");
-  if (n == 0 || n > TRP_BINANCE_SYMBOL_MAX) return false;
-  if (text[n] != '\0' && strcmp(text + n, TRP_BINANCE_VENUE) != 0) return false;
+  if (n == 0 || n > TRP_DIALECT_SYMBOL_MAX) return false;
+  if (text[n] != '\0' && strcmp(text + n, f->dialect->venue) != 0) return false;
   memcpy(out, text, n);
   out[n] = '\0';
-  return true;
+  return f->dialect->symbol_valid(out);
 }
 
 static bool verb_is(const struct trp_feed_command *command, const char *verb) {
@@ -25,23 +30,26 @@ static bool verb_is(const struct trp_feed_command *command, const char *verb) {
 
 /* subscribe, unsubscribe, refresh. */
 static void on_symbol(struct trp_feed *f, const struct trp_feed_command *command, uint64_t token) {
-  char symbol[TRP_BINANCE_SYMBOL_MAX + 1];
+  char symbol[TRP_DIALECT_SYMBOL_MAX + 1];
   bool all = verb_is(command, "refresh") && command->symbol[0] == '\0';
-  if (!all && !bare_symbol(command->symbol, symbol)) {
-    trp_feed_answer(f, token, TRP_INVALID, "a symbol reads BTCUSDT or BTCUSDT.BINANCE");
+  if (!all && !bare_symbol(f, command->symbol, symbol)) {
+    char text[sizeof((struct trp_result *)0)->text];
+    snprintf(text, sizeof text, "a symbol reads %s or %s%s", f->dialect->example,
+             f->dialect->example, f->dialect->venue);
+    trp_feed_answer(f, token, TRP_INVALID, text);
     return;
   }
   uint64_t now = trp_now_ns(f->self);
   enum trp_err err;
   const char *done;
   if (verb_is(command, "refresh")) {
-    err = trp_binance_tell_books(f->binance, now, all ? NULL : symbol);
+    err = trp_machine_tell_books(f->machine, now, all ? NULL : symbol);
     done = "told";
   } else if (verb_is(command, "subscribe")) {
-    err = trp_binance_subscribe(f->binance, now, symbol, NULL);
+    err = trp_machine_subscribe(f->machine, now, symbol, NULL);
     done = "subscribed";
   } else {
-    err = trp_binance_unsubscribe(f->binance, now, symbol);
+    err = trp_machine_unsubscribe(f->machine, now, symbol);
     done = "unsubscribed";
   }
   trp_feed_answer(f, token, err, err != TRP_OK ? trp_err_text(err) : done);
@@ -83,7 +91,7 @@ static enum trp_err on_command(struct trp_feed *f, const struct trp_msg *msg) {
   return TRP_OK;
 }
 
-/* ---- the kind ---- */
+/* ---- the kinds ---- */
 
 static int64_t wall_offset(const struct trp_feed *f, uint64_t now_ns) {
   if (f->options.wall_ns != 0) return (int64_t)f->options.wall_ns;
@@ -92,10 +100,11 @@ static int64_t wall_offset(const struct trp_feed *f, uint64_t now_ns) {
   return (int64_t)((uint64_t)t.tv_sec * TRP_NS_PER_S + (uint64_t)t.tv_nsec - now_ns);
 }
 
-static struct trp_binance_feed_options with_defaults(const struct trp_binance_feed_options *given) {
-  struct trp_binance_feed_options o = *given;
-  if (o.ws_base == NULL) o.ws_base = "wss://stream.binance.com:9443";
-  if (o.http_base == NULL) o.http_base = "https://api.binance.com";
+static struct trp_feed_options with_defaults(const struct trp_feed_options *given,
+                                             const struct trp_dialect *dialect) {
+  struct trp_feed_options o = *given;
+  if (o.ws_base == NULL) o.ws_base = dialect->ws_base;
+  if (o.http_base == NULL) o.http_base = dialect->http_base;
   if (o.events == NULL) o.events = "event_engine";
   if (o.connect_ms == 0) o.connect_ms = CONNECT_MS;
   if (o.close_ms == 0) o.close_ms = CLOSE_MS;
@@ -103,40 +112,50 @@ static struct trp_binance_feed_options with_defaults(const struct trp_binance_fe
   return o;
 }
 
-static enum trp_err start(struct trp_self *self, void *state, const void *args) {
+/* What the clock on the wall says, for the events' offsets and the machine's texts. */
+static void look_at_the_wall(struct trp_feed *f, uint64_t now_ns) {
+  f->wall_offset_ns = wall_offset(f, now_ns);
+  trp_machine_wall(f->machine, now_ns, ((int64_t)now_ns + f->wall_offset_ns) / 1000);
+}
+
+enum trp_err trp_feed_start(struct trp_self *self, void *state, const void *args,
+                            const struct trp_dialect *dialect) {
   struct trp_feed *f = state;
-  const struct trp_binance_feed_options *given = args;
+  const struct trp_feed_options *given = args;
   CHECK(given != NULL && given->net != NULL);
   f->self = self;
-  f->options = with_defaults(given);
+  f->dialect = dialect;
+  f->options = with_defaults(given, dialect);
   f->options.protocol.seed = trp_random(self);
   f->net = given->net;
   trp_net_bind(f->net, trp_self_system(self), trp_self_ref(self));
-  f->wall_offset_ns = wall_offset(f, trp_now_ns(self));
-  trp_backoff_init(&f->backoff, &f->options.backoff);
-  struct trp_binance_out out = trp_feed_outputs(f);
-  enum trp_err err = trp_binance_new(&f->binance, &f->options.protocol, &out);
+  for (int i = 0; i < TRP_MACHINE_LINKS_MAX; i++)
+    trp_backoff_init(&f->links[i].backoff, &f->options.backoff);
+  struct trp_machine_out out = trp_feed_outputs(f);
+  enum trp_err err = trp_machine_new(&f->machine, dialect, &f->options.protocol, &out);
   if (err == TRP_OK) err = trp_publisher_start(self, &f->publisher, f->options.events);
-  uint64_t tick = TRP_BINANCE_TICK_MS * TRP_NS_PER_MS;
+  uint64_t tick = TRP_MACHINE_TICK_MS * TRP_NS_PER_MS;
   if (err == TRP_OK) err = trp_timer_start(self, tick, tick, TRP_FEED_TIMER_TICK, NULL);
-  if (err != TRP_OK || f->options.stay_disconnected) return err;
-  return trp_feed_connect(f);
+  if (err != TRP_OK) return err;
+  look_at_the_wall(f, trp_now_ns(self));
+  return f->options.stay_disconnected ? TRP_OK : trp_feed_connect(f);
 }
 
 static enum trp_err on_timer(struct trp_feed *f, const struct trp_timer *timer) {
-  if (timer->tag == TRP_FEED_TIMER_DIAL) return trp_feed_dial(f);
-  if (timer->tag == TRP_FEED_TIMER_RESUME) {
+  uint64_t kind = timer->tag & ((1u << TRP_FEED_TIMER_BITS) - 1);
+  if (kind == TRP_FEED_TIMER_DIAL)
+    return trp_feed_dial(f, (uint32_t)(timer->tag >> TRP_FEED_TIMER_BITS));
+  if (kind == TRP_FEED_TIMER_RESUME) {
     f->resuming = false;
     return trp_feed_take_events(f);
   }
   uint64_t now = trp_now_ns(f->self);
-  f->wall_offset_ns = wall_offset(f, now);
-  trp_binance_tick(f->binance, now);
-  trp_feed_obey_machine(f);
-  return TRP_OK;
+  look_at_the_wall(f, now);
+  trp_machine_tick(f->machine, now);
+  return trp_feed_mend_links(f);
 }
 
-static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
+enum trp_err trp_feed_receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
   struct trp_feed *f = state;
   struct trp_feed_state now;
   f->self = self;
@@ -159,32 +178,25 @@ static enum trp_err receive(struct trp_self *self, void *state, const struct trp
   return TRP_OK;
 }
 
-static enum trp_err ready(struct trp_self *self, void *state) {
+enum trp_err trp_feed_ready(struct trp_self *self, void *state) {
   struct trp_feed *f = state;
   f->self = self;
   return trp_feed_take_events(f);
 }
 
-static void stop(struct trp_self *self, void *state) {
+void trp_feed_stop(struct trp_self *self, void *state) {
   struct trp_feed *f = state;
   f->self = self;
-  if (f->closing) trp_stop_hold(self); /* begun before the pill: it is to be waited for too */
+  for (int i = 0; i < TRP_MACHINE_LINKS_MAX; i++)
+    if (f->links[i].closing) trp_stop_hold(self); /* begun before the pill, to be waited for too */
   trp_feed_disconnect(f, "stopping");
 }
 
-static void end(struct trp_self *self, void *state, enum trp_end_reason reason) {
+void trp_feed_end(struct trp_self *self, void *state, enum trp_end_reason reason) {
   (void)reason;
   struct trp_feed *f = state;
   f->self = self;
   if (f->net == NULL) return; /* its arguments were wrong */
   trp_feed_cancel_all(f);
-  trp_binance_destroy(&f->binance);
+  trp_machine_destroy(&f->machine);
 }
-
-const struct trp_kind trp_binance_feed_kind = {.name = "binance_feed",
-                                               .state_bytes = sizeof(struct trp_feed),
-                                               .start = start,
-                                               .receive = receive,
-                                               .ready = ready,
-                                               .stop = stop,
-                                               .end = end};

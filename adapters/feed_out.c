@@ -3,27 +3,28 @@
 #include <string.h>
 
 #include "actors/symbol_table.h"
-#include "adapters/binance_feed_actor.h"
+#include "adapters/feed_actor.h"
 
 /* ---- the actor tells ---- */
 
 void trp_feed_fill_state(const struct trp_feed *f, struct trp_feed_state *out) {
-  const struct trp_binance_stats *stats = trp_binance_stats(f->binance);
+  const struct trp_machine_stats *stats = trp_machine_stats(f->machine);
   memset(out, 0, sizeof *out);
   out->state = (uint32_t)f->phase;
   out->mode = TRP_FEED_STREAM;
-  out->symbols = trp_binance_symbols(f->binance);
+  out->symbols = trp_machine_symbols(f->machine);
   out->error = f->last_error;
   out->updates = stats->updates;
-  out->reconnects = f->connects > 0 ? f->connects - 1 : 0;
+  for (int i = 0; i < TRP_MACHINE_LINKS_MAX; i++)
+    out->reconnects += f->links[i].connects > 0 ? f->links[i].connects - 1 : 0;
   out->gaps = stats->gaps;
   out->inexact = stats->inexact;
   snprintf(out->name, sizeof out->name, "%s", trp_self_name(f->self));
   /* What was told when the phase began may be old by now. */
   bool connected =
       f->phase == TRP_FEED_SYNCING || f->phase == TRP_FEED_LIVE || f->phase == TRP_FEED_STALE;
-  char now[TRP_BINANCE_REASON_BYTES];
-  trp_binance_reason(f->binance, now);
+  char now[TRP_MACHINE_REASON_BYTES];
+  trp_machine_reason(f->machine, now);
   snprintf(out->reason, sizeof out->reason, "%s", connected ? now : f->reason);
 }
 
@@ -57,24 +58,25 @@ void trp_feed_answer_waiters(struct trp_feed *f) {
 
 /* ---- the machine tells ---- */
 
-static enum trp_err on_send_text(void *arg, const char *text, size_t size) {
+static enum trp_err on_send_text(void *arg, uint32_t link, const char *text, size_t size) {
   struct trp_feed *f = arg;
-  return f->net->ops->ws_send(f->net, f->link, false, text, size);
+  return f->net->ops->ws_send(f->net, f->links[link].id, false, text, size);
 }
 
-static enum trp_err on_request(void *arg, const char *symbol, const char *url) {
+static enum trp_err on_request(void *arg, uint32_t link, const char *symbol, const char *url) {
   struct trp_feed *f = arg;
   struct trp_feed_request *free_one = NULL;
   for (int i = 0; i < TRP_FEED_REQUESTS_MAX && free_one == NULL; i++) {
-    if (f->requests[i].link == 0) free_one = &f->requests[i];
+    if (f->requests[i].id == 0) free_one = &f->requests[i];
   }
   if (free_one == NULL) return TRP_BUSY;
   struct trp_net_request get = {.url = url, .ca_file = f->options.ca_file};
-  enum trp_err err = f->net->ops->http_send(f->net, &get, &free_one->link);
+  enum trp_err err = f->net->ops->http_send(f->net, &get, &free_one->id);
   if (err != TRP_OK) {
-    free_one->link = 0;
+    free_one->id = 0;
     return err;
   }
+  free_one->link = link;
   snprintf(free_one->symbol, sizeof free_one->symbol, "%s", symbol);
   trp_account(f->self, TRP_RES_SOCKET, 1);
   return TRP_OK;
@@ -107,7 +109,7 @@ static void on_gap(void *arg, uint32_t symbol, uint64_t expected, uint64_t got) 
           trp_symbol_name(symbol), expected, got);
 }
 
-static void on_notice(void *arg, const struct trp_binance_notice *notice) {
+static void on_notice(void *arg, const struct trp_machine_notice *notice) {
   static const char *const events[] = {"feed.subscribed",      "feed.unsubscribed", "feed.refused",
                                        "feed.synced",          "feed.stale",        "feed.fresh",
                                        "feed.snapshot_failed", "feed.bad_frame",    "feed.crossed",
@@ -122,18 +124,20 @@ static void on_notice(void *arg, const struct trp_binance_notice *notice) {
 
 static void on_state(void *arg, enum trp_feed_phase state, const char *reason) {
   struct trp_feed *f = arg;
-  if (f->wanted && f->open) trp_feed_set_phase(f, state, reason);
+  if (f->wanted && trp_feed_any_open(f)) trp_feed_set_phase(f, state, reason);
 }
 
-static void on_reconnect(void *arg, enum trp_error_class error_class, const char *reason) {
+static void on_reconnect(void *arg, uint32_t link, enum trp_error_class error_class,
+                         const char *reason) {
   struct trp_feed *f = arg;
-  f->reconnect = true; /* after this input: the machine must not be called from within it */
-  trp_log(f->self, TRP_LOG_WARN, "feed.reconnect", "class=%s reason=\"%s\"",
+  f->mend = f->links[link].reconnect =
+      true; /* after this input: the machine must not be called from within it */
+  trp_log(f->self, TRP_LOG_WARN, "feed.reconnect", "link=%u class=%s reason=\"%s\"", link,
           trp_error_class_text(error_class), reason);
 }
 
-struct trp_binance_out trp_feed_outputs(struct trp_feed *f) {
-  return (struct trp_binance_out){.arg = f,
+struct trp_machine_out trp_feed_outputs(struct trp_feed *f) {
+  return (struct trp_machine_out){.arg = f,
                                   .send_text = on_send_text,
                                   .request_snapshot = on_request,
                                   .quote = on_quote,
