@@ -38,7 +38,7 @@ static bool request_add(struct trp_dialect_request *request, enum trp_stream str
   uint32_t most = request->first == TRP_STREAM_DEPTH ? 1 : PAIRS_A_TEXT;
   if (stream != request->first || request->text.streams == most) return false;
   trp_gateio_request_add(&request->text, channel_of(stream), symbol,
-                         request->depth > OBU_FEW ? OBU_MANY : OBU_FEW);
+                         request->depth >= OBU_MANY ? OBU_MANY : OBU_FEW);
   return true;
 }
 

@@ -4,7 +4,7 @@
  * in it; data may come before the acknowledgement. We ping (spot.ping), and the exchange announces
  * upgrades. Quotes come from spot.book_ticker alone; spot.tickers are signs of life. Books come by
  * spot.order_book_update and GET /api/v4/spot/order_book, or by spot.obu (TRP_STREAM_BOOK), whose
- * depth is 50, or 400 where snapshot_limit is more than 50. */
+ * depth is 50, or 400 where snapshot_limit is at least that. */
 #ifndef TRP_ADAPTERS_GATEIO_H
 #define TRP_ADAPTERS_GATEIO_H
 

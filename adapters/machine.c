@@ -309,7 +309,7 @@ static void ping(struct trp_machine *m, uint32_t link) {
   struct trp_wire_text text;
   uint64_t since = trp_machine_since(m, m->links[link].ping_ns);
   if (m->options.ping_ms == 0 || since < m->options.ping_ms * MS_NS) return;
-  if (!trp_machine_may_send(m, link)) return;
+  if (m->links[link].reconnect_asked || !trp_machine_may_send(m, link)) return;
   trp_wire_text_begin(&text, m->text, sizeof m->text);
   m->dialect->ping(&text, trp_machine_wall_s(m));
   if (text.full || m->out.send_text(m->out.arg, link, text.text, text.size) != TRP_OK) return;
