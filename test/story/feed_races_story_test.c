@@ -252,7 +252,7 @@ static void a_stream_that_stands_unheard_of_gets_its_close_frame(void **state) {
     trp_sim_stall(world.system, feed, 20 * TRP_NS_PER_MS);
     world_run_ms(10);
     assert_int_equal(1, world.stats.accepted);
-    assert_false(world.spy.open);
+    assert_false(world_stream_stands());
     struct trp_child_command stop = {.verb = "stop", .name = "binance"};
     struct trp_ref supervisor = trp_system_whereis(world.system, "supervisor");
     assert_int_equal(

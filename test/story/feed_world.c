@@ -31,15 +31,38 @@ static void broke(const char *what) {
 static const struct trp_net_ops *real;
 static struct trp_net_ops spied;
 
+uint32_t world_streams(void) {
+  uint32_t n = 0;
+  for (int i = 0; i < WORLD_STREAMS_MAX; i++) n += world.spy.streams[i].link != 0;
+  return n;
+}
+
+bool world_stream_stands(void) {
+  for (int i = 0; i < WORLD_STREAMS_MAX; i++)
+    if (world.spy.streams[i].open) return true;
+  return false;
+}
+
+/* The place of a stream (0: a free one); the last where there is none. */
+static int place_of(uint64_t link) {
+  int i = 0;
+  while (i < WORLD_STREAMS_MAX - 1 && world.spy.streams[i].link != link) i++;
+  return i;
+}
+
 static enum trp_err spy_ws_open(struct trp_net *net, const struct trp_net_request *request,
                                 uint64_t *link) {
-  if (world.spy.link != 0) broke("the feed dialled while its old stream was still there");
+  if (world_streams() >= world.spy.streams_max) {
+    broke("the feed dialled while its old stream was still there");
+  }
   if (world.spy.attempt_count < WORLD_ATTEMPTS_MAX) {
     world.spy.attempts[world.spy.attempt_count++] = world_now_ms();
   }
   enum trp_err err = real->ws_open(net, request, link);
-  if (err == TRP_OK) world.spy.link = *link;
-  return err;
+  if (err != TRP_OK) return err;
+  world.spy.link = *link;
+  world.spy.streams[place_of(0)].link = *link;
+  return TRP_OK;
 }
 
 static enum trp_err spy_http_send(struct trp_net *net, const struct trp_net_request *request,
@@ -49,9 +72,11 @@ static enum trp_err spy_http_send(struct trp_net *net, const struct trp_net_requ
   return real->http_send(net, request, link);
 }
 
-static void stream_ended(void) {
-  world.spy.link = 0;
-  world.spy.open = false;
+static void stream_ended(uint64_t link) {
+  int at = place_of(link);
+  if (world.spy.streams[at].link == link)
+    memset(&world.spy.streams[at], 0, sizeof world.spy.streams[at]);
+  if (link == world.spy.link) world.spy.link = 0;
 }
 
 static bool swallowed(const struct trp_net_event *event) {
@@ -68,17 +93,17 @@ static bool spy_next(struct trp_net *net, struct trp_net_event *out) {
   do {
     if (!real->next(net, out)) return false;
   } while (swallowed(out));
-  if (out->link != world.spy.link || out->link == 0) return true;
   if (out->kind == TRP_NET_OPENED) {
-    world.spy.open = true;
+    world.spy.streams[place_of(out->link)].open = true;
     world.spy.opens++;
   }
-  if (out->kind == TRP_NET_CLOSED || out->kind == TRP_NET_FAILED) stream_ended();
+  bool ended = out->kind == TRP_NET_CLOSED || out->kind == TRP_NET_FAILED;
+  if (ended && out->link != 0) stream_ended(out->link);
   return true;
 }
 
 static void spy_cancel(struct trp_net *net, uint64_t link) {
-  if (link == world.spy.link) stream_ended();
+  if (link != 0) stream_ended(link);
   real->cancel(net, link);
 }
 
@@ -250,7 +275,7 @@ void world_clerk(const char *verb, const char *symbol) {
 static void check_phase(void) {
   bool streaming = world.phase == TRP_FEED_SYNCING || world.phase == TRP_FEED_LIVE ||
                    world.phase == TRP_FEED_STALE;
-  if (streaming && !world.spy.open) broke("the feed says it streams, and no stream stands");
+  if (streaming && !world_stream_stands()) broke("the feed says it streams, and no stream stands");
   if (world.phase == TRP_FEED_CONNECTING && world.spy.link == 0) {
     broke("the feed says it connects, and dials nothing");
   }
@@ -302,7 +327,7 @@ static void add_actors(const struct world_options *o) {
                          .mailbox = {.capacity = 1024, .policy = TRP_WAIT}});
   if (o->extra != NULL) add(o->extra);
   add(&(struct trp_spec){.name = "binance",
-                         .kind = &trp_binance_feed_kind,
+                         .kind = o->feed_kind != NULL ? o->feed_kind : &trp_binance_feed_kind,
                          .args = &world.feed,
                          .loop = &world.feed.net->loop});
   static const char *const edges[][2] = {
@@ -333,7 +358,8 @@ static void fill_options(const struct world_options *o) {
                                 .connect_ms = either(o->connect_ms, 2000),
                                 .close_ms = 1000,
                                 .backoff = {.max_ms = o->backoff_max_ms},
-                                .protocol = {.heartbeat_ms = either(o->heartbeat_ms, 3000),
+                                .protocol = {.symbols_max = o->symbols_max,
+                                             .heartbeat_ms = either(o->heartbeat_ms, 3000),
                                              .stale_ms = either(o->stale_ms, 2000),
                                              .ack_timeout_ms = 2000,
                                              .snapshot_timeout_ms = 3000},
@@ -346,6 +372,7 @@ void world_begin(const struct world_options *o) {
   world.hub = trp_simhub_new(o->seed);
   assert_non_null(world.hub);
   fill_options(o);
+  world.spy.streams_max = either(o->streams_at_once, 1);
   assert_int_equal(TRP_OK, trp_simhub_net(world.hub, &world.exchange.net));
   assert_int_equal(TRP_OK, trp_simhub_net(world.hub, &world.feed.net));
   assert_int_equal(TRP_OK, trp_simhub_net(world.hub, &world.flaky_net));

@@ -22,18 +22,21 @@
 #define API_HOST "api.test:9000"
 #define FLAKY_URL "ws://flaky.test:9001"
 
-enum { WORLD_ATTEMPTS_MAX = 1024, WORLD_REPLIES_MAX = 64 };
+enum { WORLD_ATTEMPTS_MAX = 1024, WORLD_REPLIES_MAX = 64, WORLD_STREAMS_MAX = 8 };
 
 struct world_options {
   uint64_t seed;
   uint32_t quotes_per_s; /* 10 */
   const char *ws_base;   /* the exchange; FLAKY_URL */
   bool stay_disconnected;
-  uint32_t connect_ms;          /* 2,000 */
-  uint32_t heartbeat_ms;        /* 3,000 */
-  uint32_t stale_ms;            /* 2,000 */
-  uint32_t backoff_max_ms;      /* 30,000 */
-  const struct trp_spec *extra; /* one more actor, started before the feed; NULL */
+  uint32_t connect_ms;              /* 2,000 */
+  uint32_t heartbeat_ms;            /* 3,000 */
+  uint32_t stale_ms;                /* 2,000 */
+  uint32_t backoff_max_ms;          /* 30,000 */
+  const struct trp_kind *feed_kind; /* trp_binance_feed_kind */
+  uint32_t symbols_max;             /* of the feed */
+  uint32_t streams_at_once;         /* that the feed may have: 1 */
+  const struct trp_spec *extra;     /* one more actor, started before the feed; NULL */
 };
 
 struct world_reply {
@@ -61,7 +64,11 @@ struct world {
 
   struct {         /* between the feed and its net */
     uint64_t link; /* the stream that was dialled last; 0: it has ended */
-    bool open;     /* and the feed knows it */
+    struct {
+      uint64_t link;
+      bool open;                  /* and the feed knows it */
+    } streams[WORLD_STREAMS_MAX]; /* dialled and not ended */
+    uint32_t streams_max;         /* how many there may be */
     uint64_t opens;
     uint64_t attempts[WORLD_ATTEMPTS_MAX];
     uint32_t attempt_count;
@@ -110,6 +117,10 @@ bool world_matches(const char *symbol);
 
 /* Runs until both symbols match at one time, at most `ms`. */
 bool world_settles(uint64_t ms);
+
+/* Streams that the feed has: dialled, and not heard to have ended. */
+uint32_t world_streams(void);
+bool world_stream_stands(void); /* any */
 
 /* What an actor holds, of the runtime's account. */
 int64_t world_held(const char *actor, enum trp_resource what);
