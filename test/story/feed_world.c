@@ -192,6 +192,7 @@ static enum trp_err flaky_ready(struct trp_self *self, void *state) {
   (void)state;
   struct trp_net_event event;
   while (world.flaky_net->ops->next(world.flaky_net, &event)) {
+    if (world.flaky.serve != NULL) world.flaky.serve(world.flaky_net, &event);
     if (event.kind != TRP_NET_ACCEPTED) continue;
     world.flaky.accepted++;
     world.flaky.link = event.link;
@@ -340,7 +341,10 @@ static void add_actors(const struct world_options *o) {
 static uint32_t either(uint32_t value, uint32_t usual) { return value != 0 ? value : usual; }
 
 static void fill_options(const struct world_options *o) {
-  static const char *const symbols[] = {"BTCUSDT", "ETHUSDT"};
+  static const char *const usual[] = {"BTCUSDT", "ETHUSDT", NULL};
+  const char *const *symbols = o->symbols != NULL ? o->symbols : usual;
+  uint32_t symbol_count = 0;
+  while (symbols[symbol_count] != NULL) symbol_count++;
   const uint64_t wall_ns = 1700000000 * TRP_NS_PER_S;
   world.exchange = (struct trp_exchange_options){.stats = &world.stats,
                                                  .host = "0.0.0.0",
@@ -349,21 +353,21 @@ static void fill_options(const struct world_options *o) {
                                                  .symbols = "SOLUSDT",
                                                  .wall_ns = wall_ns,
                                                  .quotes_per_s = either(o->quotes_per_s, 10)};
-  world.feed =
-      (struct trp_feed_options){.ws_base = o->ws_base != NULL ? o->ws_base : "ws://" STREAM_HOST,
-                                .http_base = "http://" API_HOST,
-                                .symbols = symbols,
-                                .symbol_count = 2,
-                                .stay_disconnected = o->stay_disconnected,
-                                .connect_ms = either(o->connect_ms, 2000),
-                                .close_ms = 1000,
-                                .backoff = {.max_ms = o->backoff_max_ms},
-                                .protocol = {.symbols_max = o->symbols_max,
-                                             .heartbeat_ms = either(o->heartbeat_ms, 3000),
-                                             .stale_ms = either(o->stale_ms, 2000),
-                                             .ack_timeout_ms = 2000,
-                                             .snapshot_timeout_ms = 3000},
-                                .wall_ns = wall_ns};
+  world.feed = (struct trp_feed_options){
+      .ws_base = o->ws_base != NULL ? o->ws_base : "ws://" STREAM_HOST,
+      .http_base = o->http_base != NULL ? o->http_base : "http://" API_HOST,
+      .symbols = symbols,
+      .symbol_count = symbol_count,
+      .stay_disconnected = o->stay_disconnected,
+      .connect_ms = either(o->connect_ms, 2000),
+      .close_ms = 1000,
+      .backoff = {.max_ms = o->backoff_max_ms},
+      .protocol = {.symbols_max = o->symbols_max,
+                   .heartbeat_ms = either(o->heartbeat_ms, 3000),
+                   .stale_ms = either(o->stale_ms, 2000),
+                   .ack_timeout_ms = 2000,
+                   .snapshot_timeout_ms = 3000},
+      .wall_ns = wall_ns};
 }
 
 void world_begin(const struct world_options *o) {

@@ -33,6 +33,8 @@ struct world_options {
   uint32_t heartbeat_ms;            /* 3,000 */
   uint32_t stale_ms;                /* 2,000 */
   uint32_t backoff_max_ms;          /* 30,000 */
+  const char *http_base;            /* the exchange */
+  const char *const *symbols;       /* BTCUSDT, ETHUSDT; NULL at the end */
   const struct trp_kind *feed_kind; /* trp_binance_feed_kind */
   uint32_t symbols_max;             /* of the feed */
   uint32_t streams_at_once;         /* that the feed may have: 1 */
@@ -60,6 +62,8 @@ struct world {
     uint64_t hang_up_ms; /* after accepting; 0: never */
     uint64_t accepted;
     uint64_t link; /* the last it accepted */
+    /* Plays an exchange: gets all that comes; NULL. */
+    void (*serve)(struct trp_net *net, const struct trp_net_event *event);
   } flaky;
 
   struct {         /* between the feed and its net */
