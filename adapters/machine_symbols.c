@@ -91,7 +91,7 @@ static void come_back(struct trp_machine *m, struct symbol *symbol) {
   symbol->data_ns = m->now_ns;
   for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++) {
     struct leg *leg = &symbol->legs[i];
-    if (leg->state == LEG_LEAVING) leg->state = LEG_ON;
+    if (leg->state == LEG_LEAVING) leg->state = leg->request_id != 0 ? LEG_ASKED : LEG_ON;
     if (leg->state == LEG_OFF && trp_machine_has(m, i)) leg->state = LEG_WANTED;
   }
   const struct leg *book = trp_machine_book_leg(m, symbol);
@@ -434,7 +434,7 @@ static void on_symbol_refused(struct trp_machine *m, const struct answer *answer
     struct leg *leg = &symbol->legs[i];
     if (!is_about(m, answer, symbol, i)) continue;
     leg->request_id = 0;
-    if (leg->state == LEG_LEAVE_ASKED) {
+    if (leg->state == LEG_LEAVE_ASKED || leg->state == LEG_LEAVING) {
       left(m, symbol, leg);
       went = true;
     } else if (leg->state == LEG_ASKED) {
