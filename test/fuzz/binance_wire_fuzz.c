@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "adapters/binance.h"
+#include "adapters/binance_wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
