@@ -253,10 +253,10 @@ static bool park_bare(struct trp_mailbox *mailbox) {
 
 static bool ring_park(struct trp_mailbox *mailbox) {
   TRP_INTERLEAVE("ring.park");
+  /* Before: from the parking on somebody else may be the owner. The first peek sees the burst. */
+  mailbox->sample_at = taken_so_far(mailbox);
   bool tight = mailbox->store != NULL && trp_ring_store_is_tight(mailbox->store);
-  if (!(tight ? park_bare(mailbox) : ring_set_if_empty(mailbox, TRP_GATE_PARKED))) return false;
-  mailbox->sample_at = taken_so_far(mailbox); /* the first peek after a sleep sees the burst */
-  return true;
+  return tight ? park_bare(mailbox) : ring_set_if_empty(mailbox, TRP_GATE_PARKED);
 }
 
 static bool ring_close_if_empty(struct trp_mailbox *mailbox) {
