@@ -11,7 +11,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test check sim soak fuzz fuzz-programs bench tidy format clean help set-up probe
+.PHONY: all demo test check sim soak fuzz fuzz-programs bench bench-deps tidy format clean help set-up probe
 
 # All processors, unless -j says otherwise.
 ifeq ($(MAKELEVEL),0)
@@ -63,7 +63,8 @@ HELP_SRC := $(filter-out %_test.c,$(wildcard test/support/*.c $(TEST_DIRS:%=%/*.
 SOAK_SRC := $(wildcard test/soak/*.c)
 FUZZ_SRC := $(wildcard test/fuzz/*_fuzz.c)
 EXAMPLE_SRC := $(wildcard test/examples/*.c)
-BENCH_SRC := $(wildcard bench/*.c)
+HARNESS_SRC := $(wildcard bench/harness*.c)
+BENCH_SRC := $(filter-out $(HARNESS_SRC),$(wildcard bench/*.c))
 REPLAY_SRC := test/tools/replay.c
 
 objects = $(patsubst %.c,$(B)/%.o,$(1:build/%=%))
@@ -76,10 +77,12 @@ SOAKS := $(call programs,$(SOAK_SRC))
 FUZZERS := $(call programs,$(FUZZ_SRC))
 EXAMPLES := $(call programs,$(EXAMPLE_SRC))
 BENCHES := $(call programs,$(BENCH_SRC))
+HARNESS := $(B)/bench/harness
+HARNESS_LIB := $(B)/bench/libharness.a
 STORMS := $(foreach p,$(TESTS),$(if $(findstring storm,$(notdir $p)),$p))
 CHECKS := test/tools/check-readme test/tools/check-layers test/tools/check-cxx
 OBJECTS := $(call objects,$(LIB_SRC) $(GEN_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(SOAK_SRC) \
-  $(FUZZ_SRC) $(EXAMPLE_SRC) $(BENCH_SRC) $(REPLAY_SRC))
+  $(FUZZ_SRC) $(EXAMPLE_SRC) $(BENCH_SRC) $(HARNESS_SRC) $(REPLAY_SRC))
 
 all: $(LIB) $(TROUPE) ## build/release/libtroupe.a and build/release/troupe
 
@@ -144,8 +147,13 @@ endef
 $(foreach folder,test/support $(TEST_DIRS),$(eval $(call helpers,$(folder))))
 SUPPORT := $(B)/test/support/libhelp.a
 
-$(TESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(CLI) $(LIB)
-	$(call link,$(@D)/libhelp.a $(SUPPORT) $(CLI) $(LIB) -lcmocka)
+$(HARNESS_LIB): $(call objects,$(filter-out %/harness.c,$(HARNESS_SRC))) | $(READY)
+	$(archive)
+$(HARNESS): $(B)/bench/harness.o $(HARNESS_LIB) $(LIB)
+	$(call link,$(HARNESS_LIB) $(LIB))
+
+$(TESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(HARNESS_LIB) $(CLI) $(LIB)
+	$(call link,$(@D)/libhelp.a $(SUPPORT) $(HARNESS_LIB) $(CLI) $(LIB) -lcmocka)
 $(SOAKS): $(B)/%: $(B)/%.o $(SUPPORT) $(CLI) $(LIB)
 	$(call link,$(SUPPORT) $(CLI) $(LIB) -lcmocka)
 $(EXAMPLES) $(BENCHES): $(B)/%: $(B)/%.o $(LIB)
@@ -163,7 +171,7 @@ demo: $(TROUPE) ## watch quotes flow from the embedded exchange (ARGS='--duratio
 
 RUN := test/tools/run-tests $(MODE)
 
-test: $(TESTS) $(FUZZERS) $(EXAMPLES) $(TROUPE) ## build and run every test
+test: $(TESTS) $(FUZZERS) $(EXAMPLES) $(TROUPE) $(HARNESS) $(B)/bench/count ## build and run every test
 	@$(RUN) $(TESTS) $(EXAMPLES) $(FUZZERS) $(CHECKS)
 
 ifneq ($(SAN),)
@@ -194,8 +202,12 @@ fuzz-programs: $(FUZZERS)
 
 # ---- measuring and tidying ------------------------------------------------------------------
 
-bench: $(BENCHES) $(TROUPE) ## one program per question, one line each
-	@for program in $(BENCHES); do TROUPE=$(TROUPE) $$program || exit 1; done
+bench: $(BENCHES) $(HARNESS) $(TROUPE) ## ours beside the peers' (BENCH=pingpong,ring PEERS=go,erlang ROUNDS=5)
+	@TROUPE=$(TROUPE) $(HARNESS) --bench '$(BENCH)' --peers '$(PEERS)' --rounds '$(ROUNDS)' \
+	  --cores '$(CORES)' --set '$(SET)'
+
+bench-deps: ## install the peers that Debian has
+	@CC="$(CC)" test/tools/set-up --install peers
 
 tidy: $(LIB) | $(READY) ## layers, names, sizes, words, clang-format, cppcheck
 	@test/tools/tidy $(LIB)

@@ -1,45 +1,100 @@
-/* bench.h - what the benchmark programs share: the clock, order statistics, and the one form in
- * which all of them speak.
+/* bench.h - what our benchmark programs share: parameters, the clock, quiet systems, and the one
+ * form in which all of them speak.
  *
- * A program asks several questions and prints a line for each:
+ * A program answers one question. It is invoked as `PROGRAM key=value ...` with every parameter it
+ * has (they are chosen in one place, bench/harness_questions.c), warms up by itself, measures once,
+ * and prints for each metric a line
  *
- *   name  value unit  (min..max, n runs; what it measures)
+ *   {"metric":"messages","unit":"msg/s","value":1.23e7}
  *
- * where value is the median of the runs; with --json it prints one object a line instead.
- * Everything is static: each program is one file linked with the library and nothing else. */
+ * Exit status 1: it could not measure, and says why; 2: wrong use. The peers' programs under
+ * bench/peers keep the same rules. Everything here is static: each program is one file linked with
+ * the library and nothing else. */
 #ifndef TRP_BENCH_BENCH_H
 #define TRP_BENCH_BENCH_H
 
-#include <math.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "bench/statistics.h"
 #include "runtime/troupe.h"
 
-#define BENCH_PATIENCE_NS (8 * TRP_NS_PER_S) /* no single wait of a benchmark is longer */
+#define BENCH_PATIENCE_NS (60 * TRP_NS_PER_S) /* no single wait of a benchmark is longer */
 
-enum { BENCH_RUNS = 5 };
+/* ---- parameters ---- */
 
-struct bench {
-  const char *program;
-  bool json;
+struct bench_param {
+  const char *name;
+  uint64_t least, most;
+  uint64_t *value;
+  bool given;
 };
 
-static inline struct bench bench_open(const char *program, int argc, char **argv) {
-  struct bench bench = {.program = program};
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--json") != 0) {
-      fprintf(stderr, "usage: %s [--json]\n", program);
-      exit(2);
-    }
-    bench.json = true;
+static inline void bench_misuse(const char *program, const struct bench_param *params,
+                                size_t count) {
+  fprintf(stderr, "usage: %s", program);
+  for (size_t i = 0; i < count; i++) {
+    fprintf(stderr, " %s=%" PRIu64 "..%" PRIu64, params[i].name, params[i].least, params[i].most);
   }
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  return bench;
+  fputc('\n', stderr);
+  exit(2);
 }
+
+static inline bool bench_take_param(const char *argument, struct bench_param *params,
+                                    size_t count) {
+  const char *equals = strchr(argument, '=');
+  for (size_t i = 0; equals != NULL && i < count; i++) {
+    size_t length = (size_t)(equals - argument);
+    if (strlen(params[i].name) != length || memcmp(params[i].name, argument, length) != 0) continue;
+    char *end;
+    uint64_t value = strtoull(equals + 1, &end, 10);
+    if (equals[1] < '0' || equals[1] > '9' || *end != '\0') return false;
+    if (value < params[i].least || value > params[i].most) return false;
+    *params[i].value = value;
+    params[i].given = true;
+    return true;
+  }
+  return false;
+}
+
+/* Every parameter must be given, nothing else may be; otherwise the program ends with 2. */
+static inline void bench_open(int argc, char **argv, struct bench_param *params, size_t count) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  for (int i = 1; i < argc; i++) {
+    if (!bench_take_param(argv[i], params, count)) bench_misuse(argv[0], params, count);
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (!params[i].given) bench_misuse(argv[0], params, count);
+  }
+}
+
+#define BENCH_OPEN(argc, argv, params)                                                             \
+  bench_open(argc, argv, params, sizeof(params) / sizeof *(params))
+
+/* ---- results ---- */
+
+static inline void bench_say(const char *metric, const char *unit, double value) {
+  printf("{\"metric\":\"%s\",\"unit\":\"%s\",\"value\":%.9g}\n", metric, unit, value);
+}
+
+/* So many of something in so many nanoseconds, a second. */
+static inline double bench_rate(uint64_t count, uint64_t took_ns) {
+  return (double)count * 1e9 / (double)took_ns;
+}
+
+/* Microseconds for each of so many. */
+static inline double bench_each_us(uint64_t count, uint64_t took_ns) {
+  return (double)took_ns / 1e3 / (double)count;
+}
+
+/* A tenth of the work comes before what is measured. */
+static inline uint64_t bench_warm(uint64_t work) { return work < 10 ? 1 : work / 10; }
+
+/* ---- time and trouble ---- */
 
 static inline uint64_t bench_now_ns(void) {
   struct timespec t;
@@ -59,42 +114,26 @@ static inline void bench_must(enum trp_err err, const char *what) {
   exit(1);
 }
 
-static inline int bench_ascending(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-/* Sorts the values and returns the one below which a share of them lies. */
-static inline double bench_quantile(double *values, size_t count, double share) {
-  qsort(values, count, sizeof *values, bench_ascending);
-  return values[(size_t)floor(share * (double)(count - 1) + 0.5)];
-}
-
-/* Prints the median of the runs with the least and the greatest; sorts them. */
-static inline void bench_say(const struct bench *bench, const char *name, const char *unit,
-                             double *runs, size_t count, const char *what) {
-  double median = bench_quantile(runs, count, 0.5);
-  double least = runs[0], greatest = runs[count - 1];
-  if (bench->json) {
-    printf(
-        "{\"program\":\"%s\",\"name\":\"%s\",\"value\":%.9g,\"unit\":\"%s\",\"min\":%.9g,"
-        "\"max\":%.9g,\"runs\":%zu,\"what\":\"%s\"}\n",
-        bench->program, name, median, unit, least, greatest, count, what);
-    return;
-  }
-  printf("%-28s %9.4g %-8s (%.4g..%.4g, %zu runs; %s)\n", name, median, unit, least, greatest,
-         count, what);
-}
-
 /* ---- systems ---- */
 
-/* A quiet system: what is measured is not the writing of log lines. */
-static inline struct trp_system *bench_system(const char *name) {
-  struct trp_system_options options = {
+/* Where actors run that do not ask for a thread of their own. */
+#define BENCH_POOL TRP_THREAD
+
+/* Options of a quiet system: what is measured is not the writing of log lines. */
+static inline struct trp_system_options bench_quiet(const char *name) {
+  return (struct trp_system_options){
       .name = name, .log_level = TRP_LOG_NONE, .log_fd = -1, .quiet_report = true};
+}
+
+static inline struct trp_system *bench_system_of(const struct trp_system_options *options) {
   struct trp_system *system = NULL;
-  bench_must(trp_system_new(&system, &options), "new");
+  bench_must(trp_system_new(&system, options), "new");
   return system;
+}
+
+static inline struct trp_system *bench_system(const char *name) {
+  struct trp_system_options options = bench_quiet(name);
+  return bench_system_of(&options);
 }
 
 static inline void bench_add(struct trp_system *system, const struct trp_spec *spec) {
@@ -106,6 +145,13 @@ static inline void bench_start(struct trp_system *system) {
   enum trp_err err = trp_system_start(system, failure, sizeof failure);
   if (err != TRP_OK) fprintf(stderr, "%s\n", failure);
   bench_must(err, "start");
+}
+
+/* The name of the i-th of a kind; good until the next call in this thread. */
+static inline const char *bench_name(const char *stem, uint64_t i) {
+  static _Thread_local char name[TRP_NAME_MAX + 1];
+  snprintf(name, sizeof name, "%s%" PRIu64, stem, i);
+  return name;
 }
 
 /* Asks an actor, where its mailbox is full again and again; its answer is a number, mostly of

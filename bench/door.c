@@ -5,21 +5,16 @@
  * each: the same bytes, with ever less of nng in them, down to what decoding costs. The clock runs
  * from the first push to the handler's last turn. Asynchronous sends are kept in a socket's queue
  * (8,192, what nng allows at most), since a blocking one costs ten times as much as all the rest.
- */
+ * Beside it what nng does alone: a thread that receives the same messages one by one, blocking. */
 #include <nng/nng.h>
+#include <nng/protocol/pipeline0/pull.h>
 #include <nng/protocol/pipeline0/push.h>
+#include <pthread.h>
 
 #include "bench/bench.h"
 #include "proto/codec.h"
 
-enum {
-  EXPECT = TRP_USER_FIRST,
-  COUNTED,
-  COALESCED_MAX = 1024,
-  QUEUE = 8192,
-  SINGLES = 50000,
-  BATCHED = 1 << 19
-};
+enum { EXPECT = TRP_USER_FIRST, COUNTED, COALESCED_MAX = 1024, COALESCED_FEW = 64, QUEUE = 8192 };
 
 /* ---- the actor behind the door ---- */
 
@@ -62,7 +57,7 @@ static nng_socket dial(const char *url) {
   return socket;
 }
 
-static size_t encode_quotes(unsigned char *out, size_t room, int quotes) {
+static size_t encode_quotes(unsigned char *out, size_t room, uint64_t quotes) {
   struct trp_quote quote = {.recv_ns = 1234567890123456789,
                             .symbol = 7,
                             .bid = 65000.01,
@@ -70,7 +65,7 @@ static size_t encode_quotes(unsigned char *out, size_t room, int quotes) {
                             .ask = 65000.02,
                             .ask_size = 0.75};
   size_t used = 0;
-  for (int i = 0; i < quotes; i++) {
+  for (uint64_t i = 0; i < quotes; i++) {
     size_t bytes = room - used;
     bench_must(trp_encode(TRP_QUOTE, &quote, sizeof quote, out + used, &bytes), "encode");
     used += bytes;
@@ -88,17 +83,71 @@ static void push(nng_socket socket, const unsigned char *bytes, size_t size) {
 }
 
 /* Seconds for so many quotes, so many in each nng message. */
-static double run_once(struct trp_system *system, nng_socket socket, int quotes, int together) {
+static double run_once(struct trp_system *system, nng_socket socket, uint64_t quotes,
+                       uint64_t together) {
   static unsigned char bytes[COALESCED_MAX * 128];
   size_t size = encode_quotes(bytes, sizeof bytes, together);
   uint64_t began_ns = bench_now_ns();
-  for (int i = 0; i < quotes; i += together) push(socket, bytes, size);
-  uint64_t ended_ns = bench_ask(system, "behind", EXPECT, (uint64_t)quotes);
+  for (uint64_t i = 0; i < quotes; i += together) push(socket, bytes, size);
+  uint64_t ended_ns = bench_ask(system, "behind", EXPECT, quotes);
   return (double)(ended_ns - began_ns) / 1e9;
 }
 
+/* ---- nng alone ---- */
+
+struct alone {
+  nng_socket socket;
+  uint64_t quotes;
+};
+
+static void *receive_alone(void *arg) {
+  struct alone *alone = arg;
+  for (uint64_t i = 0; i < alone->quotes; i++) {
+    nng_msg *msg;
+    nng_must(nng_recvmsg(alone->socket, &msg, 0), "receive");
+    nng_msg_free(msg);
+  }
+  return NULL;
+}
+
+/* Seconds for so many messages of a quote each. */
+static double run_alone(uint64_t quotes) {
+  static const char url[] = "inproc://alone";
+  struct alone alone = {.quotes = quotes};
+  nng_must(nng_pull0_open(&alone.socket), "open");
+  nng_must(nng_listen(alone.socket, url, NULL, 0), url);
+  nng_socket socket = dial(url);
+  unsigned char bytes[128];
+  size_t size = encode_quotes(bytes, sizeof bytes, 1);
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, receive_alone, &alone) != 0) bench_must(TRP_SYSTEM, "thread");
+  uint64_t began_ns = bench_now_ns();
+  for (uint64_t i = 0; i < quotes; i++) push(socket, bytes, size);
+  pthread_join(thread, NULL);
+  uint64_t took_ns = bench_now_ns() - began_ns;
+  nng_close(socket);
+  nng_close(alone.socket);
+  return (double)took_ns / 1e9;
+}
+
+static uint64_t whole(uint64_t quotes, uint64_t together) {
+  return (quotes + together - 1) / together * together;
+}
+
+/* Quotes a second, so many in each nng message. */
+static double measure(struct trp_system *system, nng_socket socket, uint64_t quotes,
+                      uint64_t together) {
+  run_once(system, socket, whole(bench_warm(quotes), together), together);
+  quotes = whole(quotes, together);
+  return (double)quotes / run_once(system, socket, quotes, together);
+}
+
 int main(int argc, char **argv) {
-  struct bench bench = bench_open("door", argc, argv);
+  uint64_t singles = 0, coalesced = 0;
+  struct bench_param params[] = {
+      {.name = "singles", .least = 1, .most = UINT32_MAX, .value = &singles},
+      {.name = "coalesced", .least = 1, .most = UINT32_MAX, .value = &coalesced}};
+  BENCH_OPEN(argc, argv, params);
   struct trp_system *system = bench_system("door");
   bench_add(system, &(struct trp_spec){.name = "behind",
                                        .kind = &kind,
@@ -106,19 +155,12 @@ int main(int argc, char **argv) {
                                        .door = true});
   bench_start(system);
   nng_socket socket = dial("inproc://door/behind");
-  double single[BENCH_RUNS], few[BENCH_RUNS], many[BENCH_RUNS];
-  for (int i = 0; i < BENCH_RUNS; i++) {
-    single[i] = run_once(system, socket, SINGLES, 1) * 1e6 / SINGLES;
-    few[i] = BATCHED / run_once(system, socket, BATCHED, 64) / 1e6;
-    many[i] = BATCHED / run_once(system, socket, BATCHED, COALESCED_MAX) / 1e6;
-  }
+  bench_say("single", "us", 1e6 / measure(system, socket, singles, 1));
+  bench_say("coalesced_64", "msg/s", measure(system, socket, coalesced, COALESCED_FEW));
+  bench_say("coalesced_1024", "msg/s", measure(system, socket, coalesced, COALESCED_MAX));
   nng_close(socket);
   trp_system_destroy(&system);
-  bench_say(&bench, "door.single", "us", single, BENCH_RUNS,
-            "a quote a message from an nng push socket to the handler's turn");
-  bench_say(&bench, "door.coalesced_64", "M msg/s", few, BENCH_RUNS,
-            "64 quotes a message from an nng push socket to the handler's turn");
-  bench_say(&bench, "door.coalesced_1024", "M msg/s", many, BENCH_RUNS,
-            "1,024 quotes a message from an nng push socket to the handler's turn");
+  run_alone(bench_warm(singles));
+  bench_say("blocking", "us", run_alone(singles) * 1e6 / (double)singles);
   return 0;
 }

@@ -15,7 +15,7 @@ enum {
   PANIC,                  /* to the child: panic, which unwinds and captures the stack */
   FIRST,                  /* to the new incarnation */
   SURVIVED,               /* from it: nanoseconds since the crash */
-  ROUNDS = 200,
+  CRASHES_MAX = 100000,
   STABLE_MS = 1
 };
 
@@ -89,26 +89,20 @@ static const struct trp_kind client_kind = {.name = "client",
 
 /* ---- questions ---- */
 
-static void ask(const struct bench *bench, struct trp_system *system, uint16_t fatal,
-                const char *name, const char *what) {
-  double median[BENCH_RUNS], p99[BENCH_RUNS], us[ROUNDS];
-  for (int i = 0; i < BENCH_RUNS; i++) {
-    for (int k = 0; k < ROUNDS; k++) {
-      us[k] = (double)bench_ask(system, "client", ROUND, fatal) / 1e3;
-      bench_sleep_ns(2 * STABLE_MS * TRP_NS_PER_MS);
-    }
-    median[i] = bench_quantile(us, ROUNDS, 0.5);
-    p99[i] = bench_quantile(us, ROUNDS, 0.99);
+static void measure(struct trp_system *system, uint16_t fatal, uint64_t crashes, double *us) {
+  for (uint64_t i = 0; i < crashes; i++) {
+    us[i] = (double)bench_ask(system, "client", ROUND, fatal) / 1e3;
+    bench_sleep_ns(2 * STABLE_MS * TRP_NS_PER_MS);
   }
-  char line[64];
-  snprintf(line, sizeof line, "restart.%s_p50", name);
-  bench_say(bench, line, "us", median, BENCH_RUNS, what);
-  snprintf(line, sizeof line, "restart.%s_p99", name);
-  bench_say(bench, line, "us", p99, BENCH_RUNS, "its 99th percentile");
 }
 
 int main(int argc, char **argv) {
-  struct bench bench = bench_open("restart", argc, argv);
+  uint64_t crashes = 0;
+  struct bench_param params[] = {
+      {.name = "crashes", .least = 1, .most = CRASHES_MAX, .value = &crashes}};
+  BENCH_OPEN(argc, argv, params);
+  double *us = calloc(crashes, sizeof *us);
+  if (us == NULL) bench_must(TRP_NO_MEMORY, "times");
   struct legacy legacy = {0}, *args = &legacy;
   struct trp_system *system = bench_system("restart");
   bench_add(system, &(struct trp_spec){.name = "supervisor", .kind = &trp_supervisor_kind});
@@ -121,9 +115,15 @@ int main(int argc, char **argv) {
                 .restart = {.intensity = UINT32_MAX, .window_ms = 1, .stable_ms = STABLE_MS}});
   bench_add(system, &(struct trp_spec){.name = "client", .kind = &client_kind});
   bench_start(system);
-  ask(&bench, system, FAIL, "error",
-      "from an error returned to the new incarnation's first message");
-  ask(&bench, system, PANIC, "panic", "from a panic to the new incarnation's first message");
+  measure(system, FAIL, bench_warm(crashes), us);
+  measure(system, FAIL, crashes, us);
+  bench_say("error_p50", "us", statistics_quantile(us, crashes, 0.5));
+  bench_say("error_p99", "us", statistics_quantile(us, crashes, 0.99));
+  measure(system, PANIC, bench_warm(crashes), us);
+  measure(system, PANIC, crashes, us);
+  bench_say("panic_p50", "us", statistics_quantile(us, crashes, 0.5));
+  bench_say("panic_p99", "us", statistics_quantile(us, crashes, 0.99));
   trp_system_destroy(&system);
+  free(us);
   return 0;
 }

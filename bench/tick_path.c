@@ -2,9 +2,9 @@
  *
  * The graph is the real one: the Binance adapter on a net over libwebsockets, the event engine, a
  * consumer; each on its own thread. Beside it, in the same run and from the same sender, a bare
- * libwebsockets client that only counts: what is beyond it is ours. Two questions: how many frames
- * a second arrive when the sender never rests (and whether all do), and how long one takes at
- * 10,000 a second, whether or not the one before has arrived. The sender takes its share of the
+ * libwebsockets client that only counts: what is beyond it is ours. Measured are how many frames a
+ * second arrive when the sender never rests (and whether all do), and how long one takes at a
+ * steady rate, whether or not the one before has arrived. The sender takes its share of the
  * processors in both. */
 #include <pthread.h>
 #include <semaphore.h>
@@ -16,22 +16,23 @@
 #include "bench/tick_exchange.h"
 
 enum {
-  BULK_FRAMES = 200 * 1024,
-  PACED_FRAMES = 4000,
-  PERIOD_NS = 100000,
+  PACED_MAX = 100000,
   ROOM = 8192 /* of the mailboxes */
 };
+
+/* The parameters. */
+static uint64_t bulk_frames, paced_frames, rate;
 
 /* What a receiver learns. Written in its thread; read by main after the mark that ends a run. */
 struct sink {
   sem_t marked;
   _Atomic uint32_t mark; /* the last one seen */
   uint64_t bulk, bulk_last_ns;
-  double latency_us[PACED_FRAMES];
+  double latency_us[PACED_MAX];
   uint32_t paced;
 };
 
-static uint64_t sent_ns[PACED_FRAMES]; /* each is written before its frame, on the sender's side */
+static uint64_t sent_ns[PACED_MAX]; /* each is written before its frame, on the sender's side */
 
 static void take(struct sink *sink, uint32_t number) {
   if (number == TICK_BULK) {
@@ -41,7 +42,7 @@ static void take(struct sink *sink, uint32_t number) {
     atomic_store_explicit(&sink->mark, number, memory_order_relaxed);
     sink->bulk_last_ns = bench_now_ns();
     sem_post(&sink->marked);
-  } else if (number - TICK_MARKS < PACED_FRAMES && sink->paced < PACED_FRAMES) {
+  } else if (number - TICK_MARKS < paced_frames && sink->paced < paced_frames) {
     uint64_t took_ns = bench_now_ns() - sent_ns[number - TICK_MARKS];
     sink->latency_us[sink->paced++] = (double)took_ns / 1e3;
   }
@@ -184,55 +185,52 @@ static void end_run(struct sink *sink, int fd, uint32_t mark) {
   tick_must(false, "the mark that ends a run");
 }
 
-/* Millions of frames a second; *arrived gets the share of frames, in percent. */
+/* Frames a second; *arrived gets the share of frames, in percent. */
 static double run_blast(struct sink *sink, int fd, uint32_t mark, double *arrived) {
   sink->bulk = 0;
   uint64_t began_ns = bench_now_ns();
-  tick_blast(fd, BULK_FRAMES);
+  tick_blast(fd, (uint32_t)bulk_frames);
   end_run(sink, fd, mark);
-  *arrived = 100.0 * (double)sink->bulk / BULK_FRAMES;
-  return (double)sink->bulk * 1e3 / (double)(sink->bulk_last_ns - began_ns);
+  *arrived = 100.0 * (double)sink->bulk / (double)bulk_frames;
+  return bench_rate(sink->bulk, sink->bulk_last_ns - began_ns);
 }
 
-static void run_pace(struct sink *sink, int fd, uint32_t mark, double *median, double *p99) {
+static void run_pace(struct sink *sink, int fd, uint32_t mark) {
   sink->paced = 0;
-  tick_pace(fd, PACED_FRAMES, PERIOD_NS, sent_ns);
+  tick_pace(fd, (uint32_t)paced_frames, TRP_NS_PER_S / rate, sent_ns);
   end_run(sink, fd, mark);
-  if (sink->paced != PACED_FRAMES) bench_must(TRP_CLOSED, "frames are missing at 10,000 a second");
-  *median = bench_quantile(sink->latency_us, PACED_FRAMES, 0.5);
-  *p99 = bench_quantile(sink->latency_us, PACED_FRAMES, 0.99);
+  if (sink->paced != paced_frames) bench_must(TRP_CLOSED, "frames are missing at a steady rate");
+}
+
+static void say_latency(struct sink *sink, const char *p50, const char *p99) {
+  bench_say(p50, "us", statistics_quantile(sink->latency_us, paced_frames, 0.5));
+  bench_say(p99, "us", statistics_quantile(sink->latency_us, paced_frames, 0.99));
 }
 
 int main(int argc, char **argv) {
-  struct bench bench = bench_open("tick_path", argc, argv);
   static struct bare bare;
   static struct graph graph;
+  struct bench_param params[] = {
+      {.name = "frames", .least = TICK_BLOCK, .most = 1u << 26, .value = &bulk_frames},
+      {.name = "paced", .least = 1, .most = PACED_MAX, .value = &paced_frames},
+      {.name = "rate", .least = 1, .most = 1000000, .value = &rate}};
+  BENCH_OPEN(argc, argv, params);
+  bulk_frames -= bulk_frames % TICK_BLOCK;
   uint16_t port;
   int listener = tick_listen(&port);
   int bare_fd = bare_open(&bare, listener, port);
   int graph_fd = graph_open(&graph, listener, port);
-
-  double rate[2][BENCH_RUNS], arrived[2][BENCH_RUNS], median[2][BENCH_RUNS], p99[2][BENCH_RUNS];
   uint32_t mark = TICK_BULK;
-  for (int i = 0; i < BENCH_RUNS; i++) {
-    rate[0][i] = run_blast(&bare.sink, bare_fd, ++mark, &arrived[0][i]);
-    rate[1][i] = run_blast(&graph.sink, graph_fd, ++mark, &arrived[1][i]);
-    run_pace(&bare.sink, bare_fd, ++mark, &median[0][i], &p99[0][i]);
-    run_pace(&graph.sink, graph_fd, ++mark, &median[1][i], &p99[1][i]);
-  }
-  bench_say(&bench, "tick_path.bare_frames", "M/s", rate[0], BENCH_RUNS,
-            "frames sustained by a bare libwebsockets client");
-  bench_say(&bench, "tick_path.frames", "M/s", rate[1], BENCH_RUNS,
-            "frames sustained from socket through parser and engine to a handler's turn");
-  bench_say(&bench, "tick_path.arrived", "%", arrived[1], BENCH_RUNS,
-            "of those frames, what reached the handler");
-  bench_say(&bench, "tick_path.bare_p50", "us", median[0], BENCH_RUNS,
-            "from write to a bare libwebsockets client's callback, 10,000 frames/s");
-  bench_say(&bench, "tick_path.p50", "us", median[1], BENCH_RUNS,
-            "from write to the handler's turn, 10,000 frames/s");
-  bench_say(&bench, "tick_path.bare_p99", "us", p99[0], BENCH_RUNS, "its 99th percentile, bare");
-  bench_say(&bench, "tick_path.p99", "us", p99[1], BENCH_RUNS,
-            "its 99th percentile, to the handler's turn");
+  double arrived, bare_arrived;
+  run_blast(&bare.sink, bare_fd, ++mark, &bare_arrived);
+  run_blast(&graph.sink, graph_fd, ++mark, &arrived);
+  bench_say("bare_frames", "frames/s", run_blast(&bare.sink, bare_fd, ++mark, &bare_arrived));
+  bench_say("frames", "frames/s", run_blast(&graph.sink, graph_fd, ++mark, &arrived));
+  bench_say("arrived", "%", arrived);
+  run_pace(&bare.sink, bare_fd, ++mark);
+  say_latency(&bare.sink, "bare_p50", "bare_p99");
+  run_pace(&graph.sink, graph_fd, ++mark);
+  say_latency(&graph.sink, "p50", "p99");
   graph_close(&graph, graph_fd);
   bare_close(&bare, bare_fd);
   close(listener);

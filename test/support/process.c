@@ -45,7 +45,8 @@ const char *process_path(const char *name) {
 
 void process_start(struct process *p, const char *const *args) {
   static unsigned count;
-  char *argv[PROCESS_ARGS_MAX + 2] = {(char *)(uintptr_t)process_troupe()};
+  char *argv[PROCESS_ARGS_MAX + 2] = {
+      (char *)(uintptr_t)(p->program != NULL ? p->program : process_troupe())};
   for (int i = 0; i < PROCESS_ARGS_MAX && args[i] != NULL; i++) {
     argv[i + 1] = (char *)(uintptr_t)args[i];
   }

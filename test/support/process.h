@@ -13,6 +13,7 @@ enum { PROCESS_ARGS_MAX = 24, PROCESS_TEXT_MAX = 1 << 20 };
 
 struct process {
   pid_t pid;
+  const char *program;     /* NULL: the program under test */
   char out[160], err[160]; /* paths of what it wrote */
   int err_fd;              /* where above 0: used as its standard error instead */
   const char *terminal;    /* where not NULL: this device is its standard output instead */
@@ -27,7 +28,7 @@ const char *process_folder(void);
 /* A path in the private folder; the pointer is good for the next 8 calls. */
 const char *process_path(const char *name);
 
-/* Starts `troupe ARGS...` (ends with NULL). Asserts that it starts. */
+/* Starts `troupe ARGS...` or `program ARGS...` (ends with NULL). Asserts that it starts. */
 void process_start(struct process *process, const char *const *args);
 
 /* Waits until it has taken charge of SIGTERM: from then on a signal is its own business. */

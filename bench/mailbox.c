@@ -1,17 +1,19 @@
-/* count_mailbox.c - how many messages of 48 bytes a mailbox passes from threads to its owner.
+/* mailbox.c - how many messages of 48 bytes a bare mailbox passes from threads to its owner.
  *
- * One line a question, the median of five runs: one sender one by one, one sender with claims of
- * 16, four senders one by one, four senders into an evicting mailbox (where what counts is what was
- * accepted, taken out or displaced). Both sides poll: this measures the mailbox, not the sleep. */
+ * One sender one by one, one sender with claims of 16, four senders both ways, and four senders
+ * into an evicting mailbox (where what counts is what was accepted, taken out or displaced). Both
+ * sides poll: this measures the mailbox, not the sleep. */
 #include <pthread.h>
 
 #include "bench/bench.h"
 #include "runtime/mailbox.h"
 
-enum { SENDERS_MAX = 4, BATCH_MAX = 16, MESSAGES = 1 << 23, POLLS_BEFORE_YIELD = 256 };
+enum { SENDERS_MAX = 4, BATCH_MAX = 16, POLLS_BEFORE_YIELD = 256 };
+
+static uint64_t messages; /* of a run; a multiple of what the senders send at once */
 
 struct question {
-  const char *name, *what;
+  const char *metric;
   enum trp_policy policy;
   uint32_t senders;
   uint32_t batch;
@@ -33,7 +35,7 @@ static void *send_all(void *arg) {
     letters[i].inline_bytes = TRP_INLINE_BYTES;
   }
   uint32_t batch = run->question->batch;
-  uint32_t left = MESSAGES / run->question->senders;
+  uint64_t left = messages / run->question->senders;
   uint32_t refused = 0;
   struct trp_put result;
   pthread_barrier_wait(&run->start);
@@ -58,7 +60,7 @@ static void receive_all(struct trp_mailbox *mailbox) {
       empty = 0;
     } else if (++empty % POLLS_BEFORE_YIELD == 0) {
       trp_mailbox_totals(mailbox, &totals);
-      if (totals.accepted == MESSAGES && mailbox->ops->depth(mailbox) == 0) return;
+      if (totals.accepted == messages && mailbox->ops->depth(mailbox) == 0) return;
       sched_yield();
     }
   }
@@ -83,26 +85,25 @@ static double run_once(const struct question *question) {
   pthread_barrier_destroy(&run.start);
   run.mailbox.ops->close(&run.mailbox);
   run.mailbox.ops->fini(&run.mailbox);
-  return MESSAGES * 1e3 / (double)took_ns;
+  return bench_rate(messages, took_ns);
 }
 
 int main(int argc, char **argv) {
   static const struct question questions[] = {
-      {"one_by_one", "one sender, one by one", TRP_REJECT, 1, 1},
-      {"claims_of_16", "one sender, claims of 16", TRP_REJECT, 1, 16},
-      {"four_to_one", "four senders, one by one", TRP_REJECT, 4, 1},
-      {"four_to_one_of_16", "four senders, claims of 16", TRP_REJECT, 4, 16},
-      {"evicting", "four senders into an evicting mailbox", TRP_DROP_OLDEST, 4, 1},
+      {"one_by_one", TRP_REJECT, 1, 1},    {"claims_of_16", TRP_REJECT, 1, 16},
+      {"four_to_one", TRP_REJECT, 4, 1},   {"four_to_one_of_16", TRP_REJECT, 4, 16},
+      {"evicting", TRP_DROP_OLDEST, 4, 1},
   };
-  struct bench bench = bench_open("count_mailbox", argc, argv);
+  uint64_t asked = 0;
+  struct bench_param params[] = {
+      {.name = "messages", .least = 1, .most = UINT32_MAX, .value = &asked}};
+  BENCH_OPEN(argc, argv, params);
+  uint64_t unit = SENDERS_MAX * BATCH_MAX;
   for (size_t q = 0; q < sizeof questions / sizeof *questions; q++) {
-    double rates[BENCH_RUNS];
-    for (int i = 0; i < BENCH_RUNS; i++) rates[i] = run_once(&questions[q]);
-    char name[64], what[128];
-    snprintf(name, sizeof name, "mailbox.%s", questions[q].name);
-    snprintf(what, sizeof what, "a bare mailbox, 48 bytes, both sides polling: %s",
-             questions[q].what);
-    bench_say(&bench, name, "M msg/s", rates, BENCH_RUNS, what);
+    messages = (bench_warm(asked) + unit - 1) / unit * unit;
+    run_once(&questions[q]);
+    messages = (asked + unit - 1) / unit * unit;
+    bench_say(questions[q].metric, "msg/s", run_once(&questions[q]));
   }
   return 0;
 }
