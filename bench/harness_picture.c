@@ -25,6 +25,8 @@ enum {
   LETTER = 6 /* about the width of a small letter */
 };
 
+#define LEVEL 1.05 /* a ratio nearer to 1 is none */
+
 struct card {
   const struct harness_panel *panel;
   struct harness_axis axis;
@@ -134,10 +136,14 @@ static void draw_ratio(FILE *out, const struct harness_results *results, const s
   if (peer == NULL || isnan(ratio)) return;
   char text[HARNESS_NAME_MAX + 32];
   double times = ratio >= 1 ? ratio : 1 / ratio;
-  snprintf(text, sizeof text, "%.*f\u00d7 %s%s", times < 9.95 ? 1 : 0, times,
-           ratio >= 1 ? "" : "behind ", peer->system);
-  text_at(out, card->x + CARD_WIDTH - INSET, card->y + 30, ratio >= 1 ? "ratio" : "ratio behind",
-          text);
+  if (times < LEVEL) {
+    snprintf(text, sizeof text, "level with %s", peer->system);
+  } else {
+    snprintf(text, sizeof text, "%.*f\u00d7 %s%s", times < 9.95 ? 1 : 0, times,
+             ratio >= 1 ? "" : "behind ", peer->system);
+  }
+  text_at(out, card->x + CARD_WIDTH - INSET, card->y + 30,
+          ratio > 1 / LEVEL ? "ratio" : "ratio behind", text);
 }
 
 /* What the axis shows, and what was promised. */

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -317,12 +318,24 @@ static void a_program_that_fails_is_told_by_its_last_words(void **state) {
   assert_string_equal(run.trouble, "said nothing");
 }
 
-/* The shell's own child too: its end of the pipe would be held for a minute. */
+/* Gone, or dead and not yet buried by whoever inherited it. */
+static bool is_dead(long pid) {
+  char path[64], state;
+  snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+  const char *text = process_read(path), *behind = strrchr(text, ')');
+  return behind == NULL || sscanf(behind + 1, " %c", &state) != 1 || state == 'Z' || state == 'X';
+}
+
 static void a_program_that_hangs_is_ended_with_its_children(void **state) {
   (void)state;
-  assert_false(run_shell("sleep 60 & sleep 60", 1));
+  assert_false(run_shell("sleep 60 & echo $!; sleep 60", 1));
   assert_int_equal(run.status, -1);
   assert_string_equal(run.trouble, "no end within 1 s");
+  long child = strtol(run.said, NULL, 10);
+  assert_true(child > 1);
+  unsigned long until_ms = process_now_ms() + 5000;
+  while (!is_dead(child) && process_now_ms() < until_ms) process_nap(5);
+  assert_true(is_dead(child));
 }
 
 int main(void) {
