@@ -41,8 +41,11 @@ static double resident_bytes(void) {
 }
 
 static void populate(struct trp_system *system, uint64_t actors) {
-  const struct trp_spec spec = {
-      .kind = &kind, .mailbox.capacity = CAPACITY, .supervisor = "supervisor"};
+  const struct trp_spec spec = {.kind = &kind,
+                                .mailbox.capacity = CAPACITY,
+                                .placement = TRP_POOL,
+                                .restart.restart = TRP_TEMPORARY,
+                                .supervisor = "supervisor"};
   for (uint64_t i = 0; i < actors; i++) {
     struct trp_ref ref;
     bench_must(trp_system_spawn(system, &spec, &ref), "spawn");

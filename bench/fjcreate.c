@@ -49,14 +49,17 @@ struct parent {
 
 /* LIMIT: as many live as the system has room for; the next turn tries again. */
 static enum trp_err spawn_some(struct trp_self *self, struct parent *p) {
-  static const struct trp_spec spec = {.kind = &child_kind, .mailbox.capacity = CAPACITY};
+  static const struct trp_spec spec = {.kind = &child_kind,
+                                       .mailbox.capacity = CAPACITY,
+                                       .placement = TRP_POOL,
+                                       .restart.restart = TRP_TEMPORARY};
   static const double theta = SAVINA_THETA;
   for (int i = 0; i < BURST && p->left > 0; i++) {
     struct trp_ref child;
     enum trp_err err = trp_spawn(self, &spec, &child);
     if (err == TRP_LIMIT) break;
-    if (err == TRP_OK) err = trp_send(self, child, WORK, &theta, sizeof theta);
-    if (err != TRP_OK) return err;
+    bench_must(err, "spawn");
+    bench_must(trp_send(self, child, WORK, &theta, sizeof theta), "send");
     p->left--;
   }
   return p->left > 0 ? trp_send(self, trp_self_ref(self), GO_ON, NULL, 0) : TRP_OK;
