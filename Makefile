@@ -64,9 +64,7 @@ SOAK_SRC := $(wildcard test/soak/*.c)
 FUZZ_SRC := $(wildcard test/fuzz/*_fuzz.c)
 EXAMPLE_SRC := $(wildcard test/examples/*.c)
 HARNESS_SRC := $(wildcard bench/harness*.c)
-# Those that spawn are left out where the runtime cannot spawn.
-BENCH_SPAWNS := $(if $(shell grep -l trp_system_spawn runtime/troupe.h),,bench/fjcreate.c bench/alive.c)
-BENCH_SRC := $(filter-out $(HARNESS_SRC) $(BENCH_SPAWNS),$(wildcard bench/*.c))
+BENCH_SRC := $(filter-out $(HARNESS_SRC),$(wildcard bench/*.c))
 REPLAY_SRC := test/tools/replay.c
 
 objects = $(patsubst %.c,$(B)/%.o,$(1:build/%=%))
@@ -209,7 +207,7 @@ bench: $(BENCHES) $(HARNESS) $(TROUPE) ## ours beside the peers' (BENCH=pingpong
 	  --cores '$(CORES)' --set '$(SET)'
 
 bench-deps: ## install the peers that Debian has
-	@CC="$(CC)" test/tools/set-up --install peers
+	@CC='$(CC)' test/tools/set-up --install peers
 
 tidy: $(LIB) | $(READY) ## layers, names, sizes, words, clang-format, cppcheck
 	@test/tools/tidy $(LIB)

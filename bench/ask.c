@@ -4,6 +4,6 @@
 int main(int argc, char **argv) {
   uint64_t rounds = rally_open(argc, argv);
   struct trp_system_options options = bench_quiet("ask");
-  bench_say("round_trip", "us", rally_measure(&options, BENCH_POOL, RALLY_ASKS, rounds));
+  bench_say("round_trip", "us", rally_measure(&options, TRP_POOL, RALLY_ASKS, rounds));
   return 0;
 }

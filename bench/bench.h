@@ -116,9 +116,6 @@ static inline void bench_must(enum trp_err err, const char *what) {
 
 /* ---- systems ---- */
 
-/* Where actors run that do not ask for a thread of their own. */
-#define BENCH_POOL TRP_THREAD
-
 /* Options of a quiet system: what is measured is not the writing of log lines. */
 static inline struct trp_system_options bench_quiet(const char *name) {
   return (struct trp_system_options){

@@ -84,13 +84,13 @@ int main(int argc, char **argv) {
   struct trp_mailbox_options mailbox = {.capacity = CAPACITY, .policy = TRP_WAIT};
   bench_add(system, &(struct trp_spec){.name = "sink",
                                        .kind = &sink_kind,
-                                       .placement = BENCH_POOL,
+                                       .placement = TRP_POOL,
                                        .mailbox.capacity = ACTORS_MAX,
                                        .outbox_max = ACTORS_MAX});
   for (uint64_t i = 0; i < actors; i++) {
     bench_add(system, &(struct trp_spec){.name = bench_name("member", i),
                                          .kind = &member_kind,
-                                         .placement = BENCH_POOL,
+                                         .placement = TRP_POOL,
                                          .mailbox = mailbox});
   }
   bench_start(system);

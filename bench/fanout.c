@@ -107,15 +107,15 @@ int main(int argc, char **argv) {
   for (uint64_t i = 0; i < subscribers; i++) {
     bench_add(system, &(struct trp_spec){.name = bench_name("sink", i),
                                          .kind = &sink_kind,
-                                         .placement = BENCH_POOL,
+                                         .placement = TRP_POOL,
                                          .mailbox = roomy});
   }
   bench_add(system, &(struct trp_spec){.name = "event_engine",
                                        .kind = &trp_event_engine_kind,
-                                       .placement = BENCH_POOL,
+                                       .placement = TRP_POOL,
                                        .mailbox = roomy});
   bench_add(system,
-            &(struct trp_spec){.name = "source", .kind = &source_kind, .placement = BENCH_POOL});
+            &(struct trp_spec){.name = "source", .kind = &source_kind, .placement = TRP_POOL});
   bench_start(system);
   run(system, subscribers, bench_warm(messages));
   uint64_t took_ns = run(system, subscribers, messages);

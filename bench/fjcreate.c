@@ -107,7 +107,7 @@ int main(int argc, char **argv) {
   bench_add(system, &(struct trp_spec){.name = "parent",
                                        .kind = &parent_kind,
                                        .supervisor = "supervisor",
-                                       .placement = BENCH_POOL});
+                                       .placement = TRP_POOL});
   bench_start(system);
   run(system, bench_warm(actors));
   uint64_t took_ns = run(system, actors);

@@ -102,13 +102,13 @@ int main(int argc, char **argv) {
   for (uint64_t i = 0; i < actors; i++) {
     bench_add(system, &(struct trp_spec){.name = bench_name("worker", i),
                                          .kind = &worker_kind,
-                                         .placement = BENCH_POOL,
+                                         .placement = TRP_POOL,
                                          .mailbox = {.capacity = CAPACITY, .policy = TRP_WAIT}});
   }
   bench_add(system, &(struct trp_spec){.name = "sender",
                                        .kind = &sender_kind,
                                        .args = &actors,
-                                       .placement = BENCH_POOL,
+                                       .placement = TRP_POOL,
                                        .mailbox.capacity = 2 * ACTORS_MAX,
                                        .outbox_max = OUTBOX});
   bench_start(system);

@@ -50,8 +50,6 @@ static enum trp_err flood_produce(struct trp_self *self, void *state, const stru
     err = trp_send(self, p->consumer, FLOOD_ITEM, payload, p->payload);
     if (err == TRP_OK) p->left--;
   }
-  /* Where each has a thread, the consumer's may be waiting for this processor. */
-  if (err == TRP_FULL && BENCH_POOL == TRP_THREAD) sched_yield();
   if (err != TRP_OK && err != TRP_FULL) return err;
   return p->left > 0 ? trp_send(self, trp_self_ref(self), FLOOD_GO_ON, NULL, 0) : TRP_OK;
 }
@@ -109,12 +107,12 @@ static inline double flood_measure(const struct flood *flood, enum trp_policy po
   bench_add(system, &(struct trp_spec){.name = "consumer",
                                        .kind = &flood_consumer_kind,
                                        .args = flood,
-                                       .placement = BENCH_POOL,
+                                       .placement = TRP_POOL,
                                        .mailbox = {.capacity = FLOOD_CAPACITY, .policy = policy}});
   for (uint64_t i = 0; i < flood->producers; i++) {
     bench_add(system, &(struct trp_spec){.name = bench_name("producer", i),
                                          .kind = &flood_producer_kind,
-                                         .placement = BENCH_POOL});
+                                         .placement = TRP_POOL});
   }
   bench_start(system);
   bench_ask(system, "consumer", FLOOD_RUN, bench_warm(flood->messages));

@@ -66,7 +66,7 @@ int main(int argc, char **argv) {
   struct trp_system *system = bench_system("latency");
   bench_add(system, &(struct trp_spec){.name = "receiver",
                                        .kind = &kind,
-                                       .placement = BENCH_POOL,
+                                       .placement = TRP_POOL,
                                        .mailbox = {.capacity = CAPACITY, .policy = TRP_WAIT}});
   bench_start(system);
   run(system, rate, bench_warm(count));

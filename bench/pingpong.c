@@ -4,6 +4,6 @@
 int main(int argc, char **argv) {
   uint64_t rounds = rally_open(argc, argv);
   struct trp_system_options options = bench_quiet("pingpong");
-  bench_say("round_trip", "us", rally_measure(&options, BENCH_POOL, RALLY_PLAIN, rounds));
+  bench_say("round_trip", "us", rally_measure(&options, TRP_POOL, RALLY_PLAIN, rounds));
   return 0;
 }

@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
   struct trp_system *system = bench_system("ring");
   for (uint64_t i = 0; i < actors; i++) {
     bench_add(system, &(struct trp_spec){
-                          .name = bench_name("member", i), .kind = &kind, .placement = BENCH_POOL});
+                          .name = bench_name("member", i), .kind = &kind, .placement = TRP_POOL});
   }
   bench_start(system);
   for (uint64_t i = 0; i < actors; i++) {
