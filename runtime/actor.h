@@ -20,6 +20,7 @@
 #include "runtime/mailbox.h"
 #include "runtime/outbox.h"
 #include "runtime/stack.h"
+#include "runtime/stage.h"
 #include "runtime/timer.h"
 #include "runtime/troupe.h"
 #include "runtime/watch.h"
@@ -85,9 +86,8 @@ struct trp_actor {
 
   /* what any thread writes */
   alignas(64) _Atomic uint32_t signals;
-  _Atomic uint32_t wakes;       /* futex: the count of wake-ups */
-  _Atomic uint32_t room_wanted; /* somebody is listed in `waiters` */
-  _Atomic bool dozing;          /* sleeps although mail waits: the outbox blocks it */
+  _Atomic uint32_t wakes; /* futex: the count of wake-ups */
+  _Atomic bool dozing;    /* sleeps although mail waits: the outbox blocks it */
   struct trp_lane lane;
   _Atomic uint64_t refused[TRP_REFUSED_COUNT];
 
@@ -231,9 +231,10 @@ void trp_turn_end(struct trp_actor *actor);
 
 /* What a thread has at hand while it runs actors: one a thread, not one an actor. */
 struct trp_turning {
-  struct trp_actor *actor; /* whose keeper this thread is, NULL: nobody's */
-  jmp_buf *boundary;       /* where a panic unwinds to */
-  struct trp_letter hand;  /* an answer being handled: its blob is released after the turn */
+  struct trp_actor *actor;        /* whose keeper this thread is, NULL: nobody's */
+  jmp_buf *boundary;              /* where a panic unwinds to */
+  struct trp_letter hand;         /* an answer being handled: its blob is released after the turn */
+  struct trp_stage_letters stage; /* what this turn has sent so far */
 };
 extern _Thread_local struct trp_turning trp_turning;
 

@@ -14,7 +14,9 @@ enum trp_err trp_letter_fill(struct trp_letter *letter, uint16_t type, const voi
   letter->flags = 0;
   if (bytes <= TRP_INLINE_BYTES) {
     letter->inline_bytes = (uint8_t)bytes;
-    if (bytes > 0) memcpy(letter->body.bytes, body, bytes);
+    /* A whole line by a few wide moves, where a call would cost more than the copying. */
+    if (bytes == TRP_INLINE_BYTES) memcpy(letter->body.bytes, body, TRP_INLINE_BYTES);
+    if (bytes > 0 && bytes < TRP_INLINE_BYTES) memcpy(letter->body.bytes, body, bytes);
     return TRP_OK;
   }
   letter->inline_bytes = TRP_LETTER_BLOB;
@@ -98,6 +100,7 @@ static enum trp_err send_letter(struct trp_self *self, struct trp_actor *to, str
   enum trp_err err;
   /* Who waited for room in its own mailbox would wait for ever. */
   bool waits = trp_spec_of(to)->mailbox.policy == TRP_WAIT && to != self->actor;
+  if (trp_turning.stage.count > 0) trp_stage_flush(self->actor); /* that came first */
   if (waits && self->outbox.count > 0 && trp_outbox_holds_for(self->actor, ref)) {
     err = trp_outbox_keep(self->actor, ref, letter);
   } else {
@@ -114,11 +117,14 @@ enum trp_err trp_send(struct trp_self *self, struct trp_ref to, uint16_t type, c
                       size_t bytes) {
   struct trp_actor *target = trp_actor_find(self->actor->system, to);
   if (target == NULL) return TRP_NO_ACTOR;
-  struct trp_letter letter;
-  enum trp_err err = trp_letter_fill(&letter, type, body, bytes);
+  struct trp_letter own, *staged = trp_stage_next(self->actor, target, to);
+  struct trp_letter *letter = staged != NULL ? staged : &own;
+  enum trp_err err = trp_letter_fill(letter, type, body, bytes);
   if (err != TRP_OK) return err;
-  letter.from = trp_self_ref(self).bits;
-  return send_letter(self, target, to, &letter);
+  letter->from = trp_self_ref(self).bits;
+  if (staged == NULL) return send_letter(self, target, to, letter);
+  trp_stage_add();
+  return TRP_OK;
 }
 
 enum trp_err trp_forward(struct trp_self *self, struct trp_ref to, const struct trp_msg *msg) {

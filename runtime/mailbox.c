@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY_DEFAULT = 1024, CAPACITY_MIN = 2, CAPACITY_MAX = 262144 };
+enum { CAPACITY_DEFAULT = 1024, CAPACITY_MIN = 2, CAPACITY_MAX = 131072 };
 
-/* A sequence is told from its neighbours of two laps on either side by 20 bits. */
+/* A sequence is told from its neighbours of two laps on either side by 19 bits. */
 _Static_assert(4 * CAPACITY_MAX <= 1 << TRP_GATE_POSITION_BITS, "sequences stay unambiguous");
-_Static_assert(TRP_GATE_BARE == TRP_GATE_POSITION_MASK + 1, "the gate's fields adjoin");
+_Static_assert(TRP_GATE_WANTED == TRP_GATE_POSITION_MASK + 1, "the gate's fields adjoin");
 _Static_assert(sizeof(struct trp_mailbox) == 192, "three cache lines");
 
 static uint32_t round_up(uint32_t capacity) {
@@ -96,6 +96,16 @@ bool trp_mailbox_unpark(struct trp_mailbox *mailbox) {
   uint64_t before =
       atomic_fetch_and_explicit(&mailbox->gate, ~TRP_GATE_PARKED, memory_order_acq_rel);
   return (before & TRP_GATE_PARKED) != 0;
+}
+
+void trp_mailbox_want_room(struct trp_mailbox *mailbox) {
+  /* Acquire: where the owner has parked before (its release), the room it made is seen by the look
+   * that follows. Where it has not, it does not park before it has seen this. */
+  atomic_fetch_or_explicit(&mailbox->gate, TRP_GATE_WANTED, memory_order_acq_rel);
+}
+
+void trp_mailbox_room_is_told(struct trp_mailbox *mailbox) {
+  atomic_fetch_and_explicit(&mailbox->gate, ~TRP_GATE_WANTED, memory_order_acq_rel);
 }
 
 uint64_t trp_mailbox_incarnation(const struct trp_mailbox *mailbox) {

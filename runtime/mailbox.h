@@ -13,7 +13,8 @@
  *   bit  22      SHUT     senders from outside the system are not admitted
  *   bit  21      PARKED   the owner sleeps; who clears the bit wakes it
  *   bit  20      BARE     there is no ring: who wants to put must first get one from the store
- *   bits 19..0   position of the next claim (ring only), modulo 2^20
+ *   bit  19      WANTED   somebody waits for room: the owner does not sleep before it has said so
+ *   bits 18..0   position of the next claim (ring only), modulo 2^19
  *
  * Synchronisation: put, depth, gate reads: any thread. peek, pop, park, drain, open, close_*: the
  * owner's thread (or whoever owns a slot without a running thread). shut and unpark: any thread. */
@@ -24,6 +25,7 @@
 
 enum { TRP_GATE_POSITION_BITS = TRP_RING_POSITION_BITS };
 #define TRP_GATE_POSITION_MASK ((UINT64_C(1) << TRP_GATE_POSITION_BITS) - 1)
+#define TRP_GATE_WANTED (UINT64_C(1) << 19)
 #define TRP_GATE_BARE (UINT64_C(1) << 20)
 #define TRP_GATE_PARKED (UINT64_C(1) << 21)
 #define TRP_GATE_SHUT (UINT64_C(1) << 22)
@@ -51,7 +53,7 @@ struct trp_mailbox_ops {
   const struct trp_letter *(*peek)(struct trp_mailbox *mailbox);
   /* Removes the letter last peeked (the caller releases its blob). Thread: owner. */
   void (*pop)(struct trp_mailbox *mailbox);
-  /* Sets PARKED if nothing waits; false where mail has come. Thread: owner. */
+  /* Sets PARKED if nothing waits; false where mail has come, or room is wanted. Thread: owner. */
   bool (*park)(struct trp_mailbox *mailbox);
   /* CLOSED if and only if nothing waits (or is claimed): closing and emptiness in one step.
    * Thread: owner. */
@@ -109,6 +111,16 @@ void trp_mailbox_shut(struct trp_mailbox *mailbox);
 
 /* Clears PARKED; true where it was set: the caller must wake the owner. Thread: any. */
 bool trp_mailbox_unpark(struct trp_mailbox *mailbox);
+
+/* Says that somebody waits for room, before looking for room once more. Thread: any. */
+void trp_mailbox_want_room(struct trp_mailbox *mailbox);
+
+/* True where somebody does, and has said so before the owner's last look. Thread: owner. */
+static inline bool trp_mailbox_room_is_wanted(const struct trp_mailbox *mailbox) {
+  /* Relaxed: seen late is no harm, park looks again. */
+  return (atomic_load_explicit(&mailbox->gate, memory_order_relaxed) & TRP_GATE_WANTED) != 0;
+}
+void trp_mailbox_room_is_told(struct trp_mailbox *mailbox); /* takes the mark away */
 
 uint64_t trp_mailbox_incarnation(const struct trp_mailbox *mailbox); /* Thread: any */
 bool trp_mailbox_is_closed(const struct trp_mailbox *mailbox);       /* Thread: any */

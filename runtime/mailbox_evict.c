@@ -218,6 +218,8 @@ static bool evict_set_if_empty(struct trp_mailbox *mailbox, uint64_t bits) {
 }
 
 static bool evict_park(struct trp_mailbox *mailbox) {
+  /* It is never full; a door that waits for the next life says so here too. */
+  if (trp_mailbox_room_is_wanted(mailbox)) return false;
   return evict_set_if_empty(mailbox, TRP_GATE_PARKED);
 }
 

@@ -10,8 +10,8 @@
  * publish slot by slot. The owner looks at one slot a message and never writes the gate to take
  * mail out; a full ring is seen in the slot, so senders never read the owner's line.
  *
- * Positions and sequences are kept modulo 2^20. A sender that sleeps between looking and swapping
- * while an exact multiple of 2^20 letters go through finds the gate as it was, though the slot may
+ * Positions and sequences are kept modulo 2^19. A sender that sleeps between looking and swapping
+ * while an exact multiple of 2^19 letters go through finds the gate as it was, though the slot may
  * have been filled again meanwhile. Its swap then claims a position whose slot still holds a letter
  * of the lap before. So after the claim the slot is looked at again and waited for: the letter in
  * it is older, the owner takes it out first whether it runs, drains or is replaced, and no chain of
@@ -231,13 +231,14 @@ static void ring_pop(struct trp_mailbox *mailbox) {
   free_head(mailbox, ring, slot, head);
 }
 
-/* Sets `bits` if nothing waits nor is claimed: emptiness and the new state in one step.
+/* Sets `bits` if nothing waits nor is claimed, and none of `unless` is set: emptiness and the new
+ * state in one step.
  * Acquire: partner is unpark's release. Release: partners are unpark and put (see there). */
-static bool ring_set_if_empty(struct trp_mailbox *mailbox, uint64_t bits) {
+static bool ring_set_if_empty(struct trp_mailbox *mailbox, uint64_t bits, uint64_t unless) {
   uint32_t head = wrap(taken_so_far(mailbox));
   uint64_t gate = atomic_load_explicit(&mailbox->gate, memory_order_relaxed);
   do {
-    if (wrap(gate) != head) return false;
+    if (wrap(gate) != head || (gate & unless) != 0) return false;
   } while (!atomic_compare_exchange_weak_explicit(&mailbox->gate, &gate, gate | bits,
                                                   memory_order_acq_rel, memory_order_relaxed));
   return true;
@@ -245,7 +246,7 @@ static bool ring_set_if_empty(struct trp_mailbox *mailbox, uint64_t bits) {
 
 static bool park_bare(struct trp_mailbox *mailbox) {
   pthread_mutex_lock(&mailbox->store->lock);
-  bool parked = ring_set_if_empty(mailbox, TRP_GATE_PARKED | TRP_GATE_BARE);
+  bool parked = ring_set_if_empty(mailbox, TRP_GATE_PARKED | TRP_GATE_BARE, TRP_GATE_WANTED);
   if (parked) give_back(mailbox);
   pthread_mutex_unlock(&mailbox->store->lock);
   return parked;
@@ -256,12 +257,12 @@ static bool ring_park(struct trp_mailbox *mailbox) {
   /* Before: from the parking on somebody else may be the owner. The first peek sees the burst. */
   mailbox->sample_at = taken_so_far(mailbox);
   bool tight = mailbox->store != NULL && trp_ring_store_is_tight(mailbox->store);
-  return tight ? park_bare(mailbox) : ring_set_if_empty(mailbox, TRP_GATE_PARKED);
+  return tight ? park_bare(mailbox) : ring_set_if_empty(mailbox, TRP_GATE_PARKED, TRP_GATE_WANTED);
 }
 
 static bool ring_close_if_empty(struct trp_mailbox *mailbox) {
   TRP_INTERLEAVE("ring.close_if_empty");
-  return ring_set_if_empty(mailbox, TRP_GATE_CLOSED);
+  return ring_set_if_empty(mailbox, TRP_GATE_CLOSED, 0);
 }
 
 static void ring_close(struct trp_mailbox *mailbox) {

@@ -16,9 +16,7 @@ void trp_waiter_list(struct trp_actor *receiver, struct trp_waiter *waiter) {
     if (waiter->next != NULL) waiter->next->prev = waiter;
     receiver->waiters = waiter;
   }
-  /* Who waits looks for room once more after this; the receiver looks here after making room. Both
-   * exchange, so that whoever comes second sees what the first did before. */
-  atomic_exchange_explicit(&receiver->room_wanted, 1, memory_order_acq_rel);
+  trp_mailbox_want_room(&receiver->mailbox); /* who waits looks for room once more after this */
   pthread_mutex_unlock(&receiver->lock);
 }
 
@@ -34,8 +32,8 @@ void trp_waiter_unlist(struct trp_actor *receiver, struct trp_waiter *waiter) {
 }
 
 void trp_outbox_made_room(struct trp_actor *receiver) {
-  if (atomic_exchange_explicit(&receiver->room_wanted, 0, memory_order_acq_rel) == 0) return;
   bool door = false;
+  trp_mailbox_room_is_told(&receiver->mailbox); /* first: who lists itself from here on says so */
   pthread_mutex_lock(&receiver->lock);
   while (receiver->waiters != NULL) {
     struct trp_waiter *waiter = receiver->waiters;
@@ -74,15 +72,16 @@ enum trp_err trp_outbox_keep(struct trp_actor *sender, struct trp_ref to,
   if (outbox->count == trp_spec_of(sender)->outbox_max) return TRP_OUTBOX_FULL;
   struct trp_parcel *parcel = new_parcel(sender);
   if (parcel == NULL) return TRP_NO_MEMORY;
-  memset(parcel, 0, sizeof *parcel);
   parcel->to = to;
+  parcel->next = NULL;
   memcpy(&parcel->letter, letter, sizeof parcel->letter);
-  parcel->waiter.sender = sender;
+  parcel->waiter = (struct trp_waiter){.sender = sender};
+  parcel->was_listed = false;
   if (outbox->last != NULL) outbox->last->next = parcel;
   if (outbox->last == NULL) outbox->first = parcel;
   outbox->last = parcel;
-  outbox->count++;
   /* The flush at the end of this turn lists it at the receiver. */
+  if (outbox->count++ > 0) return TRP_OK;
   atomic_fetch_or_explicit(&sender->signals, TRP_SIGNAL_ROOM, memory_order_relaxed);
   return TRP_OK;
 }
@@ -104,41 +103,68 @@ static bool behind(const struct trp_outbox *outbox, const struct trp_parcel *par
   return false;
 }
 
-/* Tries one parcel; true where it is gone (delivered, or refused for good). */
-static bool try_parcel(struct trp_actor *sender, struct trp_actor *to, struct trp_parcel *parcel) {
-  enum trp_err err = trp_mail_put(to, trp_ref_incarnation(parcel->to), false, &parcel->letter);
-  if (err == TRP_FULL) return false;
-  if (err != TRP_OK) {
-    trp_mail_refused(to, err);
-    trp_letter_release(sender->system, &parcel->letter, err);
+/* The letters of this parcel and of those right behind it that go the same way. */
+static uint32_t gather(const struct trp_parcel *parcel, struct trp_letter *letters) {
+  uint32_t count = 0;
+  struct trp_ref to = parcel->to;
+  for (; parcel != NULL && count < TRP_STAGE_ROOM && trp_ref_equal(parcel->to, to);
+       parcel = parcel->next) {
+    memcpy(&letters[count++], &parcel->letter, sizeof letters[0]);
   }
-  return true;
+  return count;
 }
 
-static bool send_or_list(struct trp_actor *sender, struct trp_parcel *parcel) {
-  struct trp_actor *to = trp_actor_find(sender->system, parcel->to);
-  if (!try_parcel(sender, to, parcel)) {
-    trp_waiter_list(to, &parcel->waiter);
-    if (!try_parcel(sender, to, parcel)) return false; /* room may have come before the listing */
+/* How many of these are gone (delivered, or refused for good). */
+static uint32_t try_letters(struct trp_actor *sender, struct trp_actor *to, struct trp_ref ref,
+                            struct trp_letter *letters, uint32_t count) {
+  enum trp_err err = TRP_OK;
+  uint32_t gone = trp_stage_put(to, ref, letters, count, &err);
+  if (gone > 0 || err == TRP_FULL) return gone;
+  for (uint32_t i = 0; i < count; i++) {
+    trp_mail_refused(to, err);
+    trp_letter_release(sender->system, &letters[i], err);
   }
-  trp_waiter_unlist(to, &parcel->waiter);
-  return true;
+  return count;
+}
+
+/* As many as can go from this parcel on; 0 where it has to wait, and it is listed then. */
+static uint32_t send_or_list(struct trp_actor *sender, struct trp_parcel *parcel) {
+  struct trp_letter letters[TRP_STAGE_ROOM];
+  struct trp_actor *to = trp_actor_find(sender->system, parcel->to);
+  uint32_t count = gather(parcel, letters);
+  uint32_t gone = try_letters(sender, to, parcel->to, letters, count);
+  if (gone == 0) {
+    parcel->was_listed = true;
+    trp_waiter_list(to, &parcel->waiter);
+    gone = try_letters(sender, to, parcel->to, letters, count); /* room may have come before that */
+  }
+  if (gone > 0 && parcel->was_listed) trp_waiter_unlist(to, &parcel->waiter);
+  return gone;
+}
+
+static void put_away(struct trp_outbox *outbox, struct trp_parcel *parcel) {
+  parcel->next = outbox->unused;
+  outbox->unused = parcel;
+  outbox->count--;
 }
 
 bool trp_outbox_flush(struct trp_actor *sender) {
   struct trp_outbox *outbox = &sender->self.outbox;
-  struct trp_parcel *last = NULL, *next;
-  for (struct trp_parcel *parcel = outbox->first; parcel != NULL; parcel = next) {
-    next = parcel->next;
-    if (behind(outbox, parcel) || !send_or_list(sender, parcel)) {
+  struct trp_parcel *last = NULL, *parcel = outbox->first;
+  while (parcel != NULL) {
+    uint32_t gone = behind(outbox, parcel) ? 0 : send_or_list(sender, parcel);
+    if (gone == 0) {
       last = parcel;
+      parcel = parcel->next;
       continue;
     }
-    if (last != NULL) last->next = next;
-    if (last == NULL) outbox->first = next;
-    parcel->next = outbox->unused;
-    outbox->unused = parcel;
-    outbox->count--;
+    for (; gone > 0; gone--) {
+      struct trp_parcel *next = parcel->next;
+      if (last != NULL) last->next = next;
+      if (last == NULL) outbox->first = next;
+      put_away(outbox, parcel);
+      parcel = next;
+    }
   }
   outbox->last = last;
   return outbox->count == 0;
@@ -148,7 +174,7 @@ void trp_outbox_drop(struct trp_actor *sender, enum trp_refusal why) {
   struct trp_outbox *outbox = &sender->self.outbox;
   for (struct trp_parcel *parcel = outbox->first; parcel != NULL; parcel = parcel->next) {
     struct trp_actor *to = trp_actor_find(sender->system, parcel->to);
-    trp_waiter_unlist(to, &parcel->waiter);
+    if (parcel->was_listed) trp_waiter_unlist(to, &parcel->waiter);
     atomic_fetch_add_explicit(&to->refused[why], 1, memory_order_relaxed);
     trp_letter_release(sender->system, &parcel->letter, TRP_STOPPED);
   }

@@ -20,6 +20,7 @@ struct trp_parcel {
   struct trp_ref to;
   struct trp_letter letter;
   struct trp_waiter waiter; /* the parcel never moves: it may be listed at the receiver */
+  bool was_listed;          /* it has been, and may be still */
   struct trp_parcel *next;
 };
 

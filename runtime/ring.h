@@ -19,8 +19,8 @@
 #include "runtime/letter.h"
 
 enum {
-  TRP_RING_POSITION_BITS = 20,
-  TRP_RING_SIZES = 19,              /* capacities of 1 to 2^18 */
+  TRP_RING_POSITION_BITS = 19,
+  TRP_RING_SIZES = 18,              /* capacities of 1 to 2^17 */
   TRP_RING_KEPT_BYTES = 4 * 1048576 /* so much may stay with idle mailboxes */
 };
 #define TRP_RING_POSITION_MASK ((UINT32_C(1) << TRP_RING_POSITION_BITS) - 1)

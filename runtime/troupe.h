@@ -130,7 +130,7 @@ enum trp_policy {
 typedef uint64_t trp_key_fn(uint16_t type, const void *body, size_t bytes);
 
 struct trp_mailbox_options {
-  uint32_t capacity; /* messages, rounded up to a power of two, 2..262144; 0: 1024 */
+  uint32_t capacity; /* messages, rounded up to a power of two, 2..131072; 0: 1024 */
   enum trp_policy policy;
   trp_key_fn *key; /* for TRP_CONFLATE */
 };

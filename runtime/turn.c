@@ -38,6 +38,7 @@ void trp_turn_begin(struct trp_actor *a) {
 }
 
 void trp_turn_end(struct trp_actor *a) {
+  if (trp_turning.stage.count > 0) trp_stage_flush(a);
   trp_count(&a->turns, 1);
   a->self.in_turn = false;
 }
@@ -141,7 +142,9 @@ static void deliver_node(struct trp_actor *a, struct trp_node *node) {
 }
 
 static void run_lane(struct trp_actor *a) {
-  if (a->self.taken == NULL) a->self.taken = trp_lane_take(&a->lane);
+  if (a->self.taken == NULL && !trp_lane_is_empty(&a->lane)) {
+    a->self.taken = trp_lane_take(&a->lane);
+  }
   while (a->self.taken != NULL && !ended(a)) {
     struct trp_node *node = a->self.taken;
     a->self.taken = node->next; /* kept in the block: a panic must not lose the rest */
@@ -196,6 +199,13 @@ static bool has_control(struct trp_actor *a) {
          !trp_lane_is_empty(&a->lane);
 }
 
+/* Once half the room is free: who waits then sends a good many before it has to wait again. Before
+ * it sleeps the mailbox is empty, so nobody waits in vain. */
+static void tell_of_room(struct trp_actor *a) {
+  uint64_t capacity = atomic_load_explicit(&a->mailbox.mask, memory_order_relaxed) + UINT64_C(1);
+  if (a->mailbox.ops->depth(&a->mailbox) <= capacity / 2) trp_outbox_made_room(a);
+}
+
 static void run_mail(struct trp_actor *a) {
   struct trp_mailbox *mailbox = &a->mailbox;
   int taken = 0;
@@ -214,10 +224,7 @@ static void run_mail(struct trp_actor *a) {
     trp_count(&a->handled, 1);
     if (has_control(a)) break;
   }
-  /* Only these are waited for. made_room exchanges, also where nobody seems to wait: a plain look
-   * could come before our freeing of slots is seen by who lists itself and looks once more. */
-  bool waited_for = trp_spec_of(a)->mailbox.policy == TRP_WAIT || a->door != NULL;
-  if (taken > 0 && waited_for) trp_outbox_made_room(a);
+  if (trp_mailbox_room_is_wanted(mailbox)) tell_of_room(a);
 }
 
 /* ---- stopping ---- */
@@ -253,8 +260,11 @@ static void stop_alone(struct trp_actor *a) {
 
 static void run_signals(struct trp_actor *a) {
   struct trp_self *self = &a->self;
-  /* acquire: pairs with the release in trp_actor_signal. */
-  self->todo |= atomic_exchange_explicit(&a->signals, 0, memory_order_acquire);
+  /* A look first: the exchange costs more than all the rest of a short step. What is set after the
+   * look is seen by park. acquire: pairs with the release in trp_actor_signal. */
+  if (atomic_load_explicit(&a->signals, memory_order_relaxed) != 0) {
+    self->todo |= atomic_exchange_explicit(&a->signals, 0, memory_order_acquire);
+  }
   if (self->todo == 0) return;
   if (take_todo(a, TRP_SIGNAL_CUT)) {
     take_pill(a);

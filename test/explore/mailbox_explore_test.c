@@ -321,7 +321,7 @@ enum { ONCE_ROUND = 1 << TRP_GATE_POSITION_BITS, LATE = 1 << 30 };
 
 static int steps;
 
-/* The sender that is about to claim sleeps while 2^20 others' letters go through; the last two
+/* The sender that is about to claim sleeps while 2^19 others' letters go through; the last two
  * still fill the ring when it goes on. */
 static void steer(const char *where) {
   if (steps == 0 && strcmp(where, "ring.put.claim") == 0) {

@@ -155,13 +155,14 @@ static void what_is_dropped_is_counted_and_unlisted(void **state) {
   assert_int_equal(keep(w, NEAR, 5), TRP_OK); /* and can be used anew */
 }
 
-/* A receiver that is full at the first two looks and has room at the third. */
+/* A receiver that is full when two letters and then one are tried, twice over, and has room then.
+ */
 static unsigned looks;
 
 static enum trp_err put_late(struct trp_mailbox *mailbox, uint64_t incarnation, bool outside,
                              const struct trp_letter *letters, uint32_t count,
                              struct trp_put *result) {
-  if (++looks <= 2) return TRP_FULL;
+  if (++looks <= 4) return TRP_FULL;
   return trp_mailbox_ring_ops.put(mailbox, incarnation, outside, letters, count, result);
 }
 
