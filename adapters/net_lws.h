@@ -97,7 +97,8 @@ struct trp_net_lws {
   struct trp_net net;
   struct trp_net_options options;
   struct lws_context *context;
-  struct lws_vhost *plain; /* the server and clients without TLS */
+  struct lws_vhost *plain;  /* clients without TLS */
+  struct lws_vhost *served; /* the listener: plain, or one with a certificate */
   struct {
     char *ca_file; /* NULL: the system's authorities */
     struct lws_vhost *vhost;

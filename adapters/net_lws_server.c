@@ -1,4 +1,4 @@
-/* The listener: WebSocket peers and HTTP requests on one port, without TLS.
+/* The listener: WebSocket peers and HTTP requests on one port, with TLS or without.
  *
  * The socket is our own and its connections are handed to libwebsockets, so that an address that is
  * taken is an error here and the number of connections has a bound. While a request waits for its
@@ -96,7 +96,7 @@ bool trp_net_server_accept(struct trp_net_lws *net) {
       return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct lws *wsi = lws_adopt_socket_vhost(net->plain, fd); /* closes it where it fails */
+    struct lws *wsi = lws_adopt_socket_vhost(net->served, fd); /* closes it where it fails */
     if (wsi != NULL) {
       net->accepted[net->accepted_count++] = wsi;
       lws_set_timeout(wsi, PENDING_TIMEOUT_ESTABLISH_WITH_SERVER, HELLO_TIMEOUT_S);
@@ -198,8 +198,28 @@ static int filter_peer(struct lws *wsi) {
   return 0;
 }
 
+/* FNV-1a over the other end's address, without its port. */
+static uint64_t address_of(struct lws *wsi) {
+  struct sockaddr_storage address;
+  socklen_t size = sizeof address;
+  if (getpeername(lws_get_socket_fd(lws_get_network_wsi(wsi)), (struct sockaddr *)&address,
+                  &size) != 0) {
+    return 0;
+  }
+  bool v6 = address.ss_family == AF_INET6;
+  const uint8_t *bytes =
+      v6 ? ((const struct sockaddr_in6 *)(const void *)&address)->sin6_addr.s6_addr
+         : (const uint8_t *)&((const struct sockaddr_in *)(const void *)&address)->sin_addr;
+  uint64_t hash = 14695981039346656037u;
+  for (size_t i = 0; i < (v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr)); i++) {
+    hash = (hash ^ bytes[i]) * 1099511628211u;
+  }
+  return hash;
+}
+
 static int accept_peer(struct trp_net_link *link) {
   if (!trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_ACCEPTED,
+                                                      .peer = address_of(link->wsi),
                                                       .path = (const char *)link->body.data})) {
     return -1;
   }
@@ -218,6 +238,7 @@ static int refuse_request(struct lws *wsi, unsigned status) {
 /* A failure is the connection's end, of which its callback tells. */
 static int push_request(struct trp_net_link *link) {
   if (!trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_REQUEST,
+                                                      .peer = address_of(link->wsi),
                                                       .method = link->method,
                                                       .path = (const char *)link->body.data,
                                                       .bytes = link->in.data,
