@@ -46,9 +46,8 @@ bool trp_control_fault_known(const char *kind, const char *text) {
 }
 
 const char *trp_control_faults(const char *kind) {
-  return is_exchange(kind)
-             ? "panic, exit, error, drop, gap, expire, mixed:SEED:MS, and for MS (1 to "
-               "86400000): stall, silence, half-open, refuse, garbage, reorder, "
-               "duplicate, shutdown, 429, 418"
-             : "panic, exit, error and stall:MS (1 to 86400000)";
+  return is_exchange(kind) ? "panic, exit, error, drop, gap, expire, stall:MS, silence:MS, "
+                             "half-open:MS, refuse:MS, garbage:MS, reorder:MS, duplicate:MS, "
+                             "shutdown:MS, 429:MS, 418:MS, mixed:SEED:MS"
+                           : "panic, exit, error and stall:MS (1 to 86400000)";
 }

@@ -4,16 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-  EVENTS_A_TURN = 256,
-  FRAMES_A_TURN = 256, /* of a replay, a client */
-  RETRY_MS = 2
-};
-
-#define EACH_CLIENT(exchange, client)                                                              \
-  for (struct trp_exchange_client *client = (exchange)->clients;                                   \
-       client < (exchange)->clients + (exchange)->options.sessions_max; client++)                  \
-    if (client->link != 0)
+enum { EVENTS_A_TURN = 256 };
 
 /* ---- coming and going ---------------------------------------------------------------------- */
 
@@ -56,7 +47,7 @@ static void limit(struct trp_exchange *exchange, struct trp_exchange_client *cli
 }
 
 static struct trp_exchange_client *find(struct trp_exchange *exchange, uint64_t link) {
-  EACH_CLIENT(exchange, client) {
+  TRP_EXCHANGE_EACH(exchange, client) {
     if (client->link == link) {
       return client;
     }
@@ -135,81 +126,6 @@ static void client_closed(struct trp_exchange *exchange, struct trp_exchange_cli
   forget(exchange, client);
 }
 
-/* ---- sending --------------------------------------------------------------------------------- */
-
-/* OK also where nothing may be sent; the client may be gone after another error. */
-static enum trp_err send_bytes(struct trp_exchange *exchange, struct trp_exchange_client *client,
-                               bool binary, const char *bytes, size_t size) {
-  if (client->closing || client->ghost_ns != 0 ||
-      trp_exchange_faulty(exchange, TRP_EXCHANGE_SILENCE)) {
-    return TRP_OK;
-  }
-  enum trp_err err = exchange->net->ops->ws_send(exchange->net, client->link, binary, bytes, size);
-  exchange->stats->frames_sent += err == TRP_OK;
-  return err;
-}
-
-/* Something in place of a frame that no reader of the dialect can take for one. */
-static struct trp_exchange_span spoil(struct trp_exchange *exchange, size_t size,
-                                      const char *bytes) {
-  struct trp_exchange_text *out = &exchange->spoiled;
-  trp_exchange_text_clear(out);
-  if (exchange->dialect->binary) {
-    trp_exchange_text_raw(out, "\xff\xff\xff\xff", 4);
-    trp_exchange_text_raw(out, bytes, size / 2);
-  } else if (trp_exchange_fault_draw(exchange, 2)) {
-    trp_exchange_text_raw(out, bytes, size / 2);
-  } else {
-    trp_exchange_text_add(out, "<html><body>502 Bad Gateway</body></html>");
-  }
-  return (struct trp_exchange_span){out->failed ? bytes : out->bytes,
-                                    out->failed ? size : out->size};
-}
-
-static enum trp_err send_late(struct trp_exchange *exchange, struct trp_exchange_client *client,
-                              bool binary) {
-  enum trp_err err = send_bytes(exchange, client, binary, client->late.bytes, client->late.size);
-  trp_exchange_text_clear(&client->late);
-  return err;
-}
-
-/* A frame of data, with what the faults make of it. `channel` is any number of its stream. */
-static enum trp_err send_data(struct trp_exchange *exchange, struct trp_exchange_client *client,
-                              uint32_t channel, bool binary, struct trp_exchange_span frame) {
-  bool late = client->late.size > 0;
-  client->active_ns = exchange->now_ns;
-  if (trp_exchange_faulty(exchange, TRP_EXCHANGE_REORDER) && !late &&
-      trp_exchange_fault_draw(exchange, 4)) {
-    client->late_channel = channel;
-    trp_exchange_text_clear(&client->late);
-    trp_exchange_text_raw(&client->late, frame.bytes, frame.size);
-    return TRP_OK;
-  }
-  if (trp_exchange_faulty(exchange, TRP_EXCHANGE_GARBAGE) && trp_exchange_fault_draw(exchange, 4)) {
-    frame = spoil(exchange, frame.size, frame.bytes);
-  }
-  enum trp_err err = send_bytes(exchange, client, binary, frame.bytes, frame.size);
-  if (err == TRP_OK && trp_exchange_faulty(exchange, TRP_EXCHANGE_DUPLICATE) &&
-      trp_exchange_fault_draw(exchange, 4)) {
-    err = send_bytes(exchange, client, binary, frame.bytes, frame.size);
-  }
-  if (err == TRP_OK && late && client->late_channel == channel) {
-    err = send_late(exchange, client, binary);
-  }
-  return err;
-}
-
-/* What is to be done about a client that was sent something. */
-static void sent(struct trp_exchange *exchange, struct trp_exchange_client *client,
-                 enum trp_err err) {
-  if (err == TRP_FULL) {
-    exchange->stats->slow++;
-    trp_exchange_cut(exchange, client, "does not take what it is sent");
-  } else if (err != TRP_OK && err != TRP_WRONG_STATE) { /* its CLOSED is on the way */
-    trp_exchange_cut(exchange, client, trp_err_text(err));
-  }
-}
-
 /* ---- hearing --------------------------------------------------------------------------------- */
 
 /* Everything a client sends counts: messages, pings and pongs. False where it was too much. */
@@ -246,10 +162,11 @@ static void hear(struct trp_exchange *exchange, struct trp_exchange_client *clie
   enum trp_err err = answers->text.failed ? TRP_NO_MEMORY : TRP_OK;
   size_t from = 0;
   for (uint32_t i = 0; i < answers->count && err == TRP_OK; i++) {
-    err = send_bytes(exchange, client, false, answers->text.bytes + from, answers->ends[i] - from);
+    err = trp_exchange_send(exchange, client, false, answers->text.bytes + from,
+                            answers->ends[i] - from);
     from = answers->ends[i];
   }
-  sent(exchange, client, err);
+  trp_exchange_sent(exchange, client, err);
 }
 
 static uint32_t seconds_left(const struct trp_exchange *exchange, enum trp_exchange_fault fault) {
@@ -350,138 +267,6 @@ bool trp_exchange_serve(struct trp_exchange *exchange) {
   return false;
 }
 
-/* ---- the market's voice ------------------------------------------------------------------------
- */
-
-static bool anyone_hears(const struct trp_exchange *exchange, uint32_t channel) {
-  EACH_CLIENT(exchange, client) {
-    if (trp_exchange_hears(&client->session, channel)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/* Made once for all who are told alike: the common form 0, and the last other one. */
-static void publish_channel(struct trp_exchange *exchange, uint32_t channel,
-                            const struct trp_walk_event *event) {
-  const struct trp_exchange_dialect *dialect = exchange->dialect;
-  uint64_t special = 0; /* what exchange->special is in */
-  bool common = false;
-  EACH_CLIENT(exchange, client) {
-    if (!trp_exchange_hears(&client->session, channel)) {
-      continue;
-    }
-    uint64_t form = dialect->form(&client->session, channel, event);
-    struct trp_exchange_text *text = form == 0 ? &exchange->common : &exchange->special;
-    if (form == TRP_EXCHANGE_UNHEARD) {
-      continue;
-    }
-    if (form == 0 ? !common : special != form) {
-      trp_exchange_text_clear(text);
-      dialect->tell(&exchange->market, channel, event, form, text);
-      common = common || form == 0;
-      special = form != 0 ? form : special;
-    }
-    if (text->failed) {
-      sent(exchange, client, TRP_NO_MEMORY);
-    } else if (text->size > 0) {
-      sent(exchange, client,
-           send_data(exchange, client, channel, dialect->binary,
-                     (struct trp_exchange_span){text->bytes, text->size}));
-    }
-  }
-}
-
-void trp_exchange_publish(void *arg, const struct trp_walk_event *event) {
-  struct trp_exchange *exchange = arg;
-  uint32_t channel;
-  for (uint32_t i = 0; (channel = exchange->dialect->channel(event, i)) != TRP_REPLAY_NONE; i++) {
-    if (anyone_hears(exchange, channel)) {
-      publish_channel(exchange, channel, event);
-    }
-  }
-}
-
-bool trp_exchange_heard(const struct trp_exchange *exchange) {
-  EACH_CLIENT(exchange, client) {
-    if (client->session.count > 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/* The subscription whose frame comes next, by due time and then by the capture's order. */
-static struct trp_exchange_sub *next_sub(const struct trp_exchange *exchange,
-                                         const struct trp_exchange_client *client,
-                                         uint64_t *due_ns) {
-  const struct trp_replay *replay = exchange->market.replay;
-  struct trp_exchange_sub *first = NULL;
-  uint64_t first_order = UINT64_MAX;
-  *due_ns = UINT64_MAX;
-  for (uint32_t i = 0; i < client->session.count; i++) {
-    struct trp_exchange_sub *sub = &client->session.subs[i];
-    uint64_t due = trp_replay_due_ns(replay, &sub->cursor);
-    if (due == UINT64_MAX || due > *due_ns) {
-      continue;
-    }
-    uint64_t order = trp_replay_frame(replay, &sub->cursor).order;
-    if (due < *due_ns || order < first_order) {
-      first = sub;
-      first_order = order;
-      *due_ns = due;
-    }
-  }
-  return first;
-}
-
-static enum trp_err send_frame(struct trp_exchange *exchange, struct trp_exchange_client *client,
-                               const struct trp_exchange_sub *sub) {
-  struct trp_replay_frame frame = trp_replay_frame(exchange->market.replay, &sub->cursor);
-  struct trp_exchange_span span = {frame.bytes, frame.size};
-  if (exchange->dialect->retell != NULL) {
-    span = exchange->dialect->retell(&client->session, sub, &frame, &exchange->common);
-  }
-  return span.bytes == NULL ? TRP_NO_MEMORY
-                            : send_data(exchange, client, sub->cursor.stream, frame.binary, span);
-}
-
-static void replay_client(struct trp_exchange *exchange, struct trp_exchange_client *client) {
-  for (int i = 0; i < FRAMES_A_TURN; i++) {
-    uint64_t due_ns;
-    struct trp_exchange_sub *sub = next_sub(exchange, client, &due_ns);
-    if (sub == NULL || due_ns > exchange->now_ns) {
-      return;
-    }
-    enum trp_err err = send_frame(exchange, client, sub);
-    if (err == TRP_FULL) { /* its socket decides how fast; the pong rule ends a dead one */
-      client->retry_ns = exchange->now_ns + RETRY_MS * TRP_NS_PER_MS;
-      return;
-    }
-    if (err == TRP_WRONG_STATE) {
-      client->closing = true; /* its CLOSED is on the way */
-      return;
-    }
-    if (err != TRP_OK) {
-      trp_exchange_cut(exchange, client, trp_err_text(err));
-      return;
-    }
-    sub->cursor.next++;
-  }
-}
-
-void trp_exchange_replay(struct trp_exchange *exchange) {
-  if (trp_exchange_faulty(exchange, TRP_EXCHANGE_SILENCE)) {
-    return; /* held back, not lost: the recording goes on afterwards */
-  }
-  EACH_CLIENT(exchange, client) {
-    if (!client->closing && client->ghost_ns == 0 && client->retry_ns <= exchange->now_ns) {
-      replay_client(exchange, client);
-    }
-  }
-}
-
 /* ---- life -------------------------------------------------------------------------------------
  */
 
@@ -531,12 +316,12 @@ static void beat_one(struct trp_exchange *exchange, struct trp_exchange_client *
     ping(exchange, client);
   }
   if (client->late.size > 0 && !trp_exchange_faulty(exchange, TRP_EXCHANGE_REORDER)) {
-    sent(exchange, client, send_late(exchange, client, exchange->dialect->binary));
+    trp_exchange_send_late(exchange, client);
   }
 }
 
 void trp_exchange_beat(struct trp_exchange *exchange) {
-  EACH_CLIENT(exchange, client) {
+  TRP_EXCHANGE_EACH(exchange, client) {
     if (!client->closing) {
       beat_one(exchange, client);
     }
@@ -550,7 +335,7 @@ static uint64_t client_due(const struct trp_exchange *exchange,
     return client->ghost_ns;
   }
   if (exchange->market.replay != NULL) {
-    (void)next_sub(exchange, client, &frame_ns);
+    frame_ns = trp_exchange_frame_due(exchange, client);
     frame_ns = frame_ns < client->retry_ns ? client->retry_ns : frame_ns;
   }
   uint64_t bored = bored_ns(exchange, client);
@@ -561,7 +346,7 @@ static uint64_t client_due(const struct trp_exchange *exchange,
 
 uint64_t trp_exchange_clients_due(const struct trp_exchange *exchange) {
   uint64_t due_ns = UINT64_MAX;
-  EACH_CLIENT(exchange, client) {
+  TRP_EXCHANGE_EACH(exchange, client) {
     uint64_t one_ns = client->closing ? UINT64_MAX : client_due(exchange, client);
     due_ns = one_ns < due_ns ? one_ns : due_ns;
   }
@@ -570,31 +355,32 @@ uint64_t trp_exchange_clients_due(const struct trp_exchange *exchange) {
 
 void trp_exchange_expire_all(struct trp_exchange *exchange, bool notice, uint64_t at_ns) {
   uint64_t wall_ns = exchange->market.wall_ns + exchange->now_ns;
-  EACH_CLIENT(exchange, client) {
+  TRP_EXCHANGE_EACH(exchange, client) {
     client->close_ns = at_ns < client->close_ns ? at_ns : client->close_ns;
     if (!notice || exchange->dialect->notice == NULL) {
       continue;
     }
     trp_exchange_text_clear(&exchange->common);
     exchange->dialect->notice(&client->session, wall_ns, &exchange->common);
-    sent(exchange, client,
-         send_bytes(exchange, client, false, exchange->common.bytes, exchange->common.size));
+    trp_exchange_sent(
+        exchange, client,
+        trp_exchange_send(exchange, client, false, exchange->common.bytes, exchange->common.size));
   }
 }
 
 void trp_exchange_ghost_all(struct trp_exchange *exchange, uint64_t until_ns) {
-  EACH_CLIENT(exchange, client) {
+  TRP_EXCHANGE_EACH(exchange, client) {
     client->ghost_ns = until_ns;
     exchange->net->ops->hold(exchange->net, client->link, true);
   }
 }
 
 void trp_exchange_cut_all(struct trp_exchange *exchange) {
-  EACH_CLIENT(exchange, client) { trp_exchange_cut(exchange, client, "everyone"); }
+  TRP_EXCHANGE_EACH(exchange, client) { trp_exchange_cut(exchange, client, "everyone"); }
 }
 
 void trp_exchange_close_all(struct trp_exchange *exchange, uint16_t code, const char *reason) {
-  EACH_CLIENT(exchange, client) {
+  TRP_EXCHANGE_EACH(exchange, client) {
     if (client->ghost_ns != 0) {
       trp_exchange_cut(exchange, client, "half-open"); /* a close frame would not be read */
     } else {
@@ -604,7 +390,7 @@ void trp_exchange_close_all(struct trp_exchange *exchange, uint16_t code, const 
 }
 
 void trp_exchange_hold_all(struct trp_exchange *exchange, bool held) {
-  EACH_CLIENT(exchange, client) {
+  TRP_EXCHANGE_EACH(exchange, client) {
     exchange->net->ops->hold(exchange->net, client->link, held || client->ghost_ns != 0);
   }
 }

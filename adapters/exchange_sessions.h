@@ -1,9 +1,10 @@
 /* exchange_sessions.h - the embedded exchange's private state, and its half that deals with the
  * clients: who is connected, what they say, what they are sent, and how they go.
  *
- * For exchange.c, exchange_sessions.c and exchange_faults.c. A session is a slot of a fixed array;
- * its link is 0 where the slot is free, so ending one while walking over all is safe. Thread: the
- * slot's. */
+ * For exchange.c, exchange_sessions.c,
+ * exchange_voice.c, exchange_questions.c and exchange_faults.c. A session is a slot of a fixed
+ * array; its link is 0 where the slot is free, so ending one while walking over all is safe.
+ * Thread: the slot's. */
 #ifndef TRP_ADAPTERS_EXCHANGE_SESSIONS_H
 #define TRP_ADAPTERS_EXCHANGE_SESSIONS_H
 
@@ -58,6 +59,31 @@ static inline bool trp_exchange_faulty(const struct trp_exchange *exchange,
   return exchange->now_ns < exchange->faults.until_ns[fault];
 }
 
+/* Walks over those who are connected; ending one on the way is safe. */
+#define TRP_EXCHANGE_EACH(exchange, client)                                                        \
+  for (struct trp_exchange_client *client = (exchange)->clients;                                   \
+       client < (exchange)->clients + (exchange)->options.sessions_max; client++)                  \
+    if (client->link != 0)
+
+/* ---- exchange_voice.c ---- */
+
+/* Sends a frame. OK also where nothing may be sent. Errors as the net's ws_send. */
+enum trp_err trp_exchange_send(struct trp_exchange *exchange, struct trp_exchange_client *client,
+                               bool binary, const char *bytes, size_t size);
+
+/* What is to be done about a client that was sent something: it may be cut. */
+void trp_exchange_sent(struct trp_exchange *exchange, struct trp_exchange_client *client,
+                       enum trp_err err);
+
+/* Sends the frame that a fault has kept back. */
+void trp_exchange_send_late(struct trp_exchange *exchange, struct trp_exchange_client *client);
+
+/* When a replay's next frame is due to a client; UINT64_MAX for never. */
+uint64_t trp_exchange_frame_due(const struct trp_exchange *exchange,
+                                const struct trp_exchange_client *client);
+
+/* ---- exchange_sessions.c, and what exchange.c asks of both ---- */
+
 /* Takes what the net has, up to a bound; false where there may be more. */
 bool trp_exchange_serve(struct trp_exchange *exchange);
 
@@ -92,6 +118,9 @@ void trp_exchange_ghost_all(struct trp_exchange *exchange, uint64_t until_ns);
 
 /* Sends everyone a close frame. */
 void trp_exchange_close_all(struct trp_exchange *exchange, uint16_t code, const char *reason);
+
+/* Answers OPERATOR's words (exchange.h); false where they are none of the exchange's. */
+bool trp_exchange_question(struct trp_exchange *exchange, const char *text, char *out, size_t size);
 
 /* Reads nothing from anyone until told otherwise. */
 void trp_exchange_hold_all(struct trp_exchange *exchange, bool held);
