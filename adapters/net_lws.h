@@ -158,6 +158,9 @@ TRP_MUST_USE enum trp_err trp_net_link_start(struct trp_net_lws *net,
                                              const struct trp_net_request *request,
                                              enum trp_net_link_kind kind, uint64_t *id);
 
+/* A number for the other end's address, as an event's `peer`. */
+uint64_t trp_net_link_address(const struct trp_net_link *link);
+
 /* Tries the next address; FAILED where none is left. */
 void trp_net_link_connect(struct trp_net_link *link);
 

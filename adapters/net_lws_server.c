@@ -198,28 +198,9 @@ static int filter_peer(struct lws *wsi) {
   return 0;
 }
 
-/* FNV-1a over the other end's address, without its port. */
-static uint64_t address_of(struct lws *wsi) {
-  struct sockaddr_storage address;
-  socklen_t size = sizeof address;
-  if (getpeername(lws_get_socket_fd(lws_get_network_wsi(wsi)), (struct sockaddr *)&address,
-                  &size) != 0) {
-    return 0;
-  }
-  bool v6 = address.ss_family == AF_INET6;
-  const uint8_t *bytes =
-      v6 ? ((const struct sockaddr_in6 *)(const void *)&address)->sin6_addr.s6_addr
-         : (const uint8_t *)&((const struct sockaddr_in *)(const void *)&address)->sin_addr;
-  uint64_t hash = 14695981039346656037u;
-  for (size_t i = 0; i < (v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr)); i++) {
-    hash = (hash ^ bytes[i]) * 1099511628211u;
-  }
-  return hash;
-}
-
 static int accept_peer(struct trp_net_link *link) {
   if (!trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_ACCEPTED,
-                                                      .peer = address_of(link->wsi),
+                                                      .peer = trp_net_link_address(link),
                                                       .path = (const char *)link->body.data})) {
     return -1;
   }
@@ -238,7 +219,7 @@ static int refuse_request(struct lws *wsi, unsigned status) {
 /* A failure is the connection's end, of which its callback tells. */
 static int push_request(struct trp_net_link *link) {
   if (!trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_REQUEST,
-                                                      .peer = address_of(link->wsi),
+                                                      .peer = trp_net_link_address(link),
                                                       .method = link->method,
                                                       .path = (const char *)link->body.data,
                                                       .bytes = link->in.data,
