@@ -51,12 +51,14 @@ void trp_exchange_gateio_refuse(struct trp_exchange_call *call, enum trp_exchang
     case TRP_EXCHANGE_UNSIGNED:
       fail(call, 401, "MISSING_REQUIRED_HEADER", "Missing required header: ", "KEY");
       return;
-    case TRP_EXCHANGE_TOO_MANY:
-    case TRP_EXCHANGE_BANNED:
+    case TRP_EXCHANGE_BANNED: /* which this exchange does not know: a fault says when it ends */
+      trp_exchange_call_header(call, "Retry-After: %" PRIu32 "\r\n", call->retry_after_s);
+      fail(call, 418, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded", "");
+      return;
+    case TRP_EXCHANGE_TOO_MANY: /* without Retry-After, as documented */
       trp_exchange_call_header(call, "X-Gate-RateLimit-Reset-Timestamp: %" PRIu64 "\r\n",
                                call->wall_ms / 1000 + call->retry_after_s);
-      fail(call, problem == TRP_EXCHANGE_BANNED ? 418 : 429, "TOO_MANY_REQUESTS",
-           "Request Rate limit Exceeded", "");
+      fail(call, 429, "TOO_MANY_REQUESTS", "Request Rate limit Exceeded", "");
       return;
     case TRP_EXCHANGE_UNAVAILABLE:
       fail(call, 503, "SERVER_ERROR", "Service unavailable", "");

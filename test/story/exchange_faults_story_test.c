@@ -95,7 +95,7 @@ static void requests_are_refused_with_the_time_that_is_left(void **state) {
   static const struct {
     const struct trp_exchange_dialect *dialect;
     const char *path;
-    uint32_t retry_after_s; /* Gate.io has no such header */
+    uint32_t retry_after_s; /* of a 429: Gate.io has no such header */
   } cases[] = {{&trp_exchange_binance, "http /api/v3/ping", 3},
                {&trp_exchange_gateio, "http /api/v4/spot/time", 0},
                {&trp_exchange_mexc, "http /api/v3/ping", 3}};
@@ -106,7 +106,7 @@ static void requests_are_refused_with_the_time_that_is_left(void **state) {
     floor_order(cases[i / 2].path);
     floor_run_ms(100);
     assert_int_equal(i % 2 == 0 ? 429 : 418, trading_floor.seen.status);
-    assert_int_equal(cases[i / 2].retry_after_s, trading_floor.seen.retry_after_s);
+    assert_int_equal(i % 2 == 0 ? cases[i / 2].retry_after_s : 3, trading_floor.seen.retry_after_s);
     floor_run_ms(3000);
     floor_order(cases[i / 2].path);
     floor_run_ms(100);

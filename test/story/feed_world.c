@@ -139,7 +139,7 @@ static bool same_level(struct trp_ladder_entry entry, struct trp_walk_level leve
 static bool same_side(const struct trp_walk *walk, uint32_t symbol, bool bids,
                       const struct trp_ladder_side *side) {
   static struct trp_walk_level levels[LEVELS_COMPARED];
-  uint32_t count = trp_walk_levels(walk, symbol, bids, levels, LEVELS_COMPARED);
+  uint32_t count = trp_walk_levels(walk, symbol, bids, levels, world.levels_compared);
   for (uint32_t i = 0; i < count; i++) {
     if (i >= side->count) return false;
     if (!same_level(side->entries[side->count - 1 - i], levels[i])) return false;
@@ -157,7 +157,8 @@ static bool same_quote(const struct trp_quote *quote, const struct trp_walk_quot
 bool world_matches(const char *symbol) {
   char full[TRP_SYMBOL_NAME_MAX + 1];
   const struct trp_exchange *exchange = world.market;
-  snprintf(full, sizeof full, "%s.BINANCE", symbol);
+  bool gateio = world.exchange.dialect == &trp_exchange_gateio;
+  snprintf(full, sizeof full, "%s%s", symbol, gateio ? ".GATEIO" : ".BINANCE");
   const struct keeper_row *row = feed_keeper_row(&world.keeper, trp_symbol_find(full));
   if (exchange == NULL || exchange->market.walk == NULL || row == NULL || !row->whole) return false;
   const struct trp_walk *walk = exchange->market.walk;
@@ -352,7 +353,9 @@ static void fill_options(const struct world_options *o) {
                                                  .seed = o->seed,
                                                  .symbols = "SOLUSDT",
                                                  .wall_ns = wall_ns,
+                                                 .dialect = o->dialect,
                                                  .quotes_per_s = either(o->quotes_per_s, 10)};
+  world.levels_compared = either(o->levels_compared, LEVELS_COMPARED);
   world.feed = (struct trp_feed_options){
       .ws_base = o->ws_base != NULL ? o->ws_base : "ws://" STREAM_HOST,
       .http_base = o->http_base != NULL ? o->http_base : "http://" API_HOST,
