@@ -58,7 +58,7 @@ static struct trp_net_event await(enum trp_net_event_kind kind) {
 
 static uint64_t dial(const char *scheme, unsigned port, const char *path, const char *ca_file) {
   char url[128];
-  uint64_t link;
+  uint64_t link = 0;
   snprintf(url, sizeof url, "%s://127.0.0.1:%u%s", scheme, port, path);
   struct trp_net_request request = {.url = url, .ca_file = ca_file, .timeout_ms = PATIENCE_MS};
   assert_int_equal(
