@@ -11,7 +11,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test check sim soak fuzz fuzz-programs bench bench-deps tidy format clean help set-up probe
+.PHONY: all demo test test-clients check sim soak fuzz fuzz-programs bench bench-deps tidy format \
+  clean help set-up probe
 
 # All processors, unless -j says otherwise.
 ifeq ($(MAKELEVEL),0)
@@ -189,6 +190,9 @@ sim: $(STORMS) ## the simulated storms under one seed (SEED=n, or a fresh one)
 
 soak: $(SOAKS) $(TROUPE) ## what takes too long for every run
 	@TIME_LIMIT=7200 $(RUN) $(SOAKS)
+
+test-clients: $(TROUPE) ## ccxt against the embedded exchange (needs node and npm; not in test)
+	@test/tools/run-clients $(TROUPE)
 
 # ---- fuzzing --------------------------------------------------------------------------------
 

@@ -11,7 +11,6 @@
 #include <time.h>
 
 #include "adapters/exchange_sessions.h"
-#include "runtime/fault_text.h"
 
 enum {
   TAG_DUE = 1,
@@ -22,7 +21,13 @@ enum {
  */
 
 static bool stalled(const struct trp_exchange *exchange) {
-  return exchange->now_ns < exchange->stalled_until_ns;
+  return trp_exchange_faulty(exchange, TRP_EXCHANGE_STALL);
+}
+
+/* The market's clock: it stands while the market is halted. */
+static uint64_t market_ns(const struct trp_exchange *exchange) {
+  bool halted = exchange->halt_ns != 0 && exchange->halt_ns < exchange->now_ns;
+  return halted ? exchange->halt_ns : exchange->now_ns;
 }
 
 static uint64_t next_due(const struct trp_exchange *exchange) {
@@ -30,13 +35,16 @@ static uint64_t next_due(const struct trp_exchange *exchange) {
     return UINT64_MAX; /* nothing but the net's events */
   }
   if (stalled(exchange)) {
-    return exchange->stalled_until_ns;
+    return exchange->faults.until_ns[TRP_EXCHANGE_STALL];
   }
-  if (exchange->market.replay != NULL && exchange->now_ns < exchange->silent_until_ns) {
-    return exchange->silent_until_ns;
+  if (exchange->market.replay != NULL && trp_exchange_faulty(exchange, TRP_EXCHANGE_SILENCE)) {
+    return exchange->faults.until_ns[TRP_EXCHANGE_SILENCE];
   }
+  uint64_t fault_ns = trp_exchange_fault_due(exchange);
   uint64_t due_ns = trp_exchange_clients_due(exchange);
-  if (exchange->market.walk != NULL && trp_exchange_heard(exchange)) {
+  due_ns = fault_ns < due_ns ? fault_ns : due_ns;
+  if (market_ns(exchange) == exchange->now_ns && exchange->market.walk != NULL &&
+      trp_exchange_heard(exchange)) {
     uint64_t walk_ns = trp_walk_next_ns(exchange->market.walk);
     due_ns = walk_ns < due_ns ? walk_ns : due_ns;
   }
@@ -64,15 +72,15 @@ static void play(struct trp_exchange *exchange) {
     return;
   }
   if (exchange->market.walk != NULL) {
-    trp_walk_advance(exchange->market.walk, exchange->now_ns, trp_exchange_publish, exchange);
+    trp_walk_advance(exchange->market.walk, market_ns(exchange), trp_exchange_publish, exchange);
   } else {
     trp_exchange_replay(exchange);
   }
 }
 
 static void end_stall(struct trp_exchange *exchange) {
-  if (exchange->stalled_until_ns != 0) {
-    exchange->stalled_until_ns = 0;
+  if (exchange->faults.until_ns[TRP_EXCHANGE_STALL] != 0) {
+    exchange->faults.until_ns[TRP_EXCHANGE_STALL] = 0;
     trp_exchange_hold_all(exchange, false);
   }
 }
@@ -84,6 +92,9 @@ static enum trp_err work(struct trp_exchange *exchange) {
     return arm(exchange);
   }
   end_stall(exchange);
+  if (!exchange->stopping) {
+    trp_exchange_fault_next(exchange);
+  }
   play(exchange);
   if (!trp_exchange_serve(exchange)) {
     trp_notify(trp_self_system(exchange->self), trp_self_ref(exchange->self));
@@ -100,43 +111,6 @@ static enum trp_err work(struct trp_exchange *exchange) {
 
 /* ---- faults -----------------------------------------------------------------------------------
  */
-
-/* "verb:MS" with the verb given; false where it is something else. */
-static bool timed(const char *text, const char *verb, uint64_t *ns) {
-  uint64_t ms;
-  if (!trp_fault_timed(text, verb, &ms)) return false;
-  *ns = ms * TRP_NS_PER_MS;
-  return true;
-}
-
-static const char *act(struct trp_exchange *exchange, const char *text) {
-  uint64_t ns;
-  if (strcmp(text, "drop") == 0) {
-    trp_exchange_cut_all(exchange);
-    return "every connection was cut";
-  }
-  if (strcmp(text, "gap") == 0) {
-    if (exchange->market.walk == NULL) {
-      return NULL; /* a recording has the gaps that it has */
-    }
-    trp_walk_gap(exchange->market.walk);
-    return "one update of every book is missing";
-  }
-  if (timed(text, "silence", &ns)) {
-    exchange->silent_until_ns = exchange->now_ns + ns;
-    return "nothing is sent";
-  }
-  if (timed(text, "stall", &ns)) {
-    exchange->stalled_until_ns = exchange->now_ns + ns;
-    trp_exchange_hold_all(exchange, true);
-    return "nothing is read or written";
-  }
-  if (timed(text, "refuse", &ns)) {
-    exchange->refuse_until_ns = exchange->now_ns + ns;
-    return "new connections are refused";
-  }
-  return NULL;
-}
 
 static void reply_result(struct trp_exchange *exchange, const struct trp_msg *msg,
                          enum trp_err status, const char *text) {
@@ -156,7 +130,7 @@ static void obey(struct trp_exchange *exchange, const struct trp_msg *msg) {
     reply_result(exchange, msg, TRP_STOPPED, "the exchange is stopping");
     return;
   }
-  const char *done = act(exchange, fault->text);
+  const char *done = trp_exchange_fault_act(exchange, fault->text);
   trp_log(exchange->self, TRP_LOG_WARN, "exchange.fault", "fault=\"%.63s\" known=%d", fault->text,
           done != NULL);
   if (done != NULL) {
@@ -166,22 +140,15 @@ static void obey(struct trp_exchange *exchange, const struct trp_msg *msg) {
                done != NULL ? done : "not a fault of this exchange");
 }
 
-static void tell_account(struct trp_exchange *exchange, const struct trp_msg *msg) {
+static void obey_operator(struct trp_exchange *exchange, const struct trp_msg *msg) {
   const struct trp_operator *operator= trp_msg_operator(msg);
-  if (operator== NULL || strcmp(operator->text, "stats") != 0) {
-    reply_result(exchange, msg, TRP_INVALID, "the exchange knows only \"stats\"");
-    return;
-  }
-  const struct trp_exchange_stats *stats = exchange->stats;
   char text[sizeof((struct trp_result *)0)->text];
-  snprintf(text, sizeof text,
-           "port=%u sessions=%" PRIu32 " accepted=%" PRIu64 " closes_proper=%" PRIu64
-           " closes_improper=%" PRIu64 " cut=%" PRIu64 " refused=%" PRIu64 " limited=%" PRIu64
-           " slow=%" PRIu64 " sent=%" PRIu64,
-           stats->port, exchange->client_count, stats->accepted, stats->closes_proper,
-           stats->closes_improper, stats->cut, stats->refused, stats->limited, stats->slow,
-           stats->frames_sent);
-  reply_result(exchange, msg, TRP_OK, text);
+  bool known = operator!= NULL &&
+      trp_exchange_question(exchange, operator->text, text, sizeof text);
+  reply_result(exchange, msg, known ? TRP_OK : TRP_INVALID,
+               known ? text
+                     : "the exchange knows \"stats\", \"faults\", \"quote SYMBOL\", \"book "
+                       "SYMBOL\", \"halt\" and \"resume\"");
 }
 
 /* ---- the kind ----------------------------------------------------------------------------------
@@ -189,15 +156,19 @@ static void tell_account(struct trp_exchange *exchange, const struct trp_msg *ms
 
 static uint32_t either(uint32_t value, uint32_t usual) { return value != 0 ? value : usual; }
 
-static struct trp_exchange_options with_defaults(const struct trp_exchange_options *given) {
-  struct trp_exchange_options options = *given;
-  options.host = given->host != NULL ? given->host : "127.0.0.1";
-  options.sessions_max = either(given->sessions_max, 64);
-  options.messages_per_s = either(given->messages_per_s, 5);
-  options.weight_per_min = either(given->weight_per_min, TRP_EXCHANGE_WEIGHT_MAX);
-  options.ping_ms = either(given->ping_ms, 20000);
-  options.pong_ms = either(given->pong_ms, 60000);
-  return options;
+static void take_options(struct trp_exchange *exchange, const struct trp_exchange_options *given) {
+  struct trp_exchange_options *options = &exchange->options;
+  struct trp_exchange_limits *limits = &exchange->limits;
+  *options = *given;
+  options->host = given->host != NULL ? given->host : "127.0.0.1";
+  options->sessions_max = either(given->sessions_max, 64);
+  exchange->dialect = given->dialect != NULL ? given->dialect : &trp_exchange_binance;
+  *limits = exchange->dialect->limits;
+  limits->messages_per_s = either(given->messages_per_s, limits->messages_per_s);
+  limits->attempts_max = either(given->attempts_max, limits->attempts_max);
+  limits->ping_ms = either(given->ping_ms, limits->ping_ms);
+  limits->pong_ms = either(given->pong_ms, limits->pong_ms);
+  limits->lifetime_ms = either(given->lifetime_ms, limits->lifetime_ms);
 }
 
 enum trp_err trp_exchange_listen(const struct trp_exchange_options *options) {
@@ -229,11 +200,13 @@ static enum trp_err open_market(struct trp_exchange *exchange) {
                                                    .start_ns = exchange->now_ns});
   }
   char why[256];
-  enum trp_err err = trp_replay_open(
-      &exchange->market.replay,
-      &(struct trp_replay_options){
-          .capture = options->capture, .snapshots = options->snapshots, .speed = options->speed},
-      why, sizeof why);
+  enum trp_err err =
+      trp_replay_open(&exchange->market.replay,
+                      &(struct trp_replay_options){.capture = options->capture,
+                                                   .snapshots = options->snapshots,
+                                                   .speed = options->speed,
+                                                   .grammar = exchange->dialect->grammar},
+                      why, sizeof why);
   if (err != TRP_OK) {
     trp_log(exchange->self, TRP_LOG_ERROR, "exchange.capture", "why=\"%s\"", why);
   }
@@ -247,16 +220,18 @@ static enum trp_err start(struct trp_self *self, void *state, const void *args) 
   exchange->self = self;
   exchange->net = given->net;
   exchange->stats = given->stats;
-  exchange->options = with_defaults(given);
-  exchange->weight.max = exchange->options.weight_per_min;
+  take_options(exchange, given);
+  exchange->faults.chance = exchange->options.seed;
   exchange->now_ns = trp_now_ns(self);
   if (exchange->options.sessions_max > TRP_EXCHANGE_SESSIONS_MAX ||
-      exchange->options.messages_per_s > TRP_EXCHANGE_RATE_MAX) {
+      exchange->limits.messages_per_s > TRP_EXCHANGE_RATE_MAX) {
     return TRP_INVALID;
   }
   trp_net_bind(exchange->net, trp_self_system(self), trp_self_ref(self));
   exchange->clients = calloc(exchange->options.sessions_max, sizeof *exchange->clients);
-  enum trp_err err = exchange->clients != NULL ? open_market(exchange) : TRP_NO_MEMORY;
+  exchange->guests = calloc(1, sizeof *exchange->guests);
+  bool room = exchange->clients != NULL && exchange->guests != NULL;
+  enum trp_err err = room ? open_market(exchange) : TRP_NO_MEMORY;
   if (err == TRP_OK) {
     err = trp_exchange_listen(&exchange->options);
   }
@@ -265,8 +240,8 @@ static enum trp_err start(struct trp_self *self, void *state, const void *args) 
             trp_err_text(err), exchange->options.host, exchange->options.port);
     return err;
   }
-  trp_log(self, TRP_LOG_INFO, "exchange.listens", "address=%s:%u market=%s", exchange->options.host,
-          exchange->stats->port,
+  trp_log(self, TRP_LOG_INFO, "exchange.listens", "address=%s:%u dialect=%s market=%s",
+          exchange->options.host, exchange->stats->port, exchange->dialect->name,
           exchange->market.walk != NULL ? "walk" : exchange->options.capture);
   trp_notify(trp_self_system(self), trp_self_ref(self)); /* who came before this incarnation */
   return TRP_OK;
@@ -284,8 +259,8 @@ static enum trp_err receive(struct trp_self *self, void *state, const struct trp
       obey(exchange, msg);
       return arm(exchange);
     case TRP_OPERATOR:
-      tell_account(exchange, msg);
-      return TRP_OK;
+      obey_operator(exchange, msg);
+      return arm(exchange);
     default:
       reply_result(exchange, msg, TRP_INVALID, "not a message for an exchange");
       return TRP_OK;
@@ -327,9 +302,11 @@ static void end(struct trp_self *self, void *state, enum trp_end_reason reason) 
   free(exchange->clients);
   trp_walk_destroy(&exchange->market.walk);
   trp_replay_close(&exchange->market.replay);
-  trp_exchange_text_free(&exchange->payload);
-  trp_exchange_text_free(&exchange->wrapped);
-  trp_exchange_text_free(&exchange->reply);
+  free(exchange->guests);
+  trp_exchange_text_free(&exchange->common);
+  trp_exchange_text_free(&exchange->special);
+  trp_exchange_text_free(&exchange->spoiled);
+  trp_exchange_text_free(&exchange->answers.text);
 }
 
 const struct trp_kind trp_exchange_kind = {.name = "exchange",

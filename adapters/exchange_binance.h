@@ -6,41 +6,16 @@
  * sockets, clocks or actors, and nothing trusts the client: every size has a bound.
  *
  * Source: the exchange's public documentation (web-socket-streams.md, rest-api.md, errors.md).
- * Three files: exchange_binance.c (connections and requests), exchange_binance_events.c (payloads),
- * exchange_binance_rest.c. Thread: one at a time. */
+ * Files: exchange_binance.c (connections and requests), exchange_binance_events.c (payloads),
+ * exchange_binance_rest.c, exchange_binance_frames.c (recordings). Thread: one at a time. */
 #ifndef TRP_ADAPTERS_EXCHANGE_BINANCE_H
 #define TRP_ADAPTERS_EXCHANGE_BINANCE_H
 
-#include "adapters/exchange_replay.h"
-#include "adapters/exchange_text.h"
-#include "adapters/exchange_walk.h"
+#include "adapters/exchange_dialect.h"
 
-#define TRP_EXCHANGE_STREAMS_MAX 1024 /* a connection's */
-#define TRP_EXCHANGE_NAME_MAX 63      /* bytes of a stream's name */
-#define TRP_EXCHANGE_CHANNELS_MAX 16  /* kinds of streams a symbol of the walk */
-#define TRP_EXCHANGE_WEIGHT_MAX 6000  /* REST weight a minute */
-
-/* What there is to sell: a walk or a replay, one of them NULL. */
-struct trp_exchange_market {
-  struct trp_walk *walk;
-  struct trp_replay *replay;
-  uint64_t wall_ns; /* Unix time at 0 of the caller's clock */
-};
+#define TRP_EXCHANGE_WEIGHT_MAX 6000 /* REST weight a minute */
 
 /* ---- connections ---- */
-
-struct trp_exchange_sub {
-  char name[TRP_EXCHANGE_NAME_MAX + 1];
-  uint32_t channel; /* of the walk: symbol * CHANNELS_MAX + channel; or TRP_REPLAY_NONE */
-  struct trp_replay_cursor cursor;
-};
-
-struct trp_exchange_session {
-  bool combined;
-  uint32_t count, capacity;
-  struct trp_exchange_sub *subs; /* in the order of subscribing */
-  uint64_t bits[TRP_WALK_SYMBOLS_MAX * TRP_EXCHANGE_CHANNELS_MAX / 64]; /* the walk's channels */
-};
 
 /* A connection to a path: /ws[/stream...], /stream[?streams=a/b], /stream/ws[/stream...]. A name
  * that no stream has is taken and stays silent, as on the exchange.
@@ -48,18 +23,10 @@ struct trp_exchange_session {
 TRP_MUST_USE enum trp_err trp_exchange_binance_open(struct trp_exchange_session *session,
                                                     const struct trp_exchange_market *market,
                                                     const char *path, uint64_t now_ns);
-void trp_exchange_binance_close(struct trp_exchange_session *session);
-
 /* One message of the client; the reply (acknowledgement, list, error) is added to `reply`. */
 void trp_exchange_binance_handle(struct trp_exchange_session *session,
                                  const struct trp_exchange_market *market, const void *bytes,
                                  size_t size, uint64_t now_ns, struct trp_exchange_text *reply);
-
-/* Whether the session hears this channel of the walk. */
-static inline bool trp_exchange_binance_hears(const struct trp_exchange_session *session,
-                                              uint32_t channel) {
-  return session->bits[channel / 64] >> (channel % 64) & 1;
-}
 
 /* ---- events of the walk ---- */
 
@@ -87,24 +54,11 @@ bool trp_exchange_binance_depth(struct trp_exchange_text *out, const struct trp_
 
 /* ---- REST ---- */
 
-/* The weight used in the minute that runs. */
-struct trp_exchange_weight {
-  uint64_t minute;
-  uint32_t used, max; /* max 0: TRP_EXCHANGE_WEIGHT_MAX */
-};
-
-struct trp_exchange_response {
-  uint16_t status;
-  char extra[128]; /* header lines */
-};
-
 /* Answers a call: /api/v3/ ping, time, exchangeInfo, depth, ticker/bookTicker, ticker/price,
  * ticker/24hr, aggTrades, trades. With a replay, depth is the recorded answer, whole, whatever the
  * limit, and no trades are told. */
-void trp_exchange_binance_rest(const struct trp_exchange_market *market,
-                               struct trp_exchange_weight *weight, const char *method,
-                               const char *path, uint64_t now_ns,
-                               struct trp_exchange_response *response,
-                               struct trp_exchange_text *body);
+void trp_exchange_binance_rest(struct trp_exchange_call *call);
+void trp_exchange_binance_refuse(struct trp_exchange_call *call, enum trp_exchange_problem problem,
+                                 const char *what);
 
 #endif

@@ -87,15 +87,8 @@ static void fixed(struct trp_exchange_text *out, const char *key, int64_t value)
 
 static void levels(struct trp_exchange_text *out, const char *key,
                    const struct trp_walk_level *level, uint32_t count) {
-  trp_exchange_text_add(out, ",\"%s\":[", key);
-  for (uint32_t i = 0; i < count; i++) {
-    trp_exchange_text_raw(out, i == 0 ? "[\"" : ",[\"", i == 0 ? 2 : 3);
-    trp_exchange_text_fixed(out, level[i].price);
-    trp_exchange_text_raw(out, "\",\"", 3);
-    trp_exchange_text_fixed(out, level[i].size);
-    trp_exchange_text_raw(out, "\"]", 2);
-  }
-  trp_exchange_text_raw(out, "]", 1);
+  trp_exchange_text_add(out, ",\"%s\":", key);
+  trp_exchange_text_levels(out, level, count, true);
 }
 
 static void begin(struct trp_exchange_text *out, const char *name, uint64_t at_ms,

@@ -10,12 +10,10 @@
 #include <sys/stat.h>
 
 #include "adapters/capture.h"
-#include "adapters/json_lejp.h"
-#include "adapters/json_scan.h"
 #include "runtime/troupe.h"
 
 enum {
-  NAME_SIZE = 64,
+  NAME_SIZE = TRP_REPLAY_NAME_SIZE,
   SYMBOL_SIZE = 24,
   TABLE = TRP_REPLAY_STREAMS_MAX * 2 /* open addressing: never more than half full */
 };
@@ -24,7 +22,7 @@ struct frame {
   uint64_t at_ns;
   const char *bytes, *data;
   uint32_t size, data_size;
-  bool combined;
+  bool combined, binary;
 };
 
 struct stream {
@@ -47,6 +45,7 @@ struct arena {
 
 struct trp_replay {
   double speed;
+  const struct trp_replay_grammar *grammar;
   struct arena frames_text, snapshots_text;
   struct frame *frames;
   uint32_t count, capacity;
@@ -71,7 +70,7 @@ static void *grown(void *array, uint32_t count, uint32_t *capacity, size_t size)
   return more;
 }
 
-static const char *keep(struct arena *arena, const char *bytes, size_t size) {
+static char *keep(struct arena *arena, const char *bytes, size_t size) {
   if (size >= arena->size - arena->used) {
     return NULL; /* the file grew while it was read */
   }
@@ -128,7 +127,8 @@ static enum trp_err add_symbol(struct trp_replay *replay, const char *name, size
   return TRP_OK;
 }
 
-static enum trp_err add_stream(struct trp_replay *replay, const char *name, struct stream **out) {
+static enum trp_err add_stream(struct trp_replay *replay, const char *name, const char *of,
+                               struct stream **out) {
   uint32_t slot = slot_of(replay, name);
   if (replay->table[slot] != 0) {
     *out = &replay->streams[replay->table[slot] - 1];
@@ -147,15 +147,14 @@ static enum trp_err add_stream(struct trp_replay *replay, const char *name, stru
   **out = (struct stream){0};
   snprintf((*out)->name, sizeof(*out)->name, "%s", name);
   replay->table[slot] = ++replay->stream_count;
-  const char *at = strchr(name, '@');
   struct symbol *symbol;
-  return at != NULL && at != name ? add_symbol(replay, name, (size_t)(at - name), &symbol) : TRP_OK;
+  return of[0] != '\0' ? add_symbol(replay, of, strlen(of), &symbol) : TRP_OK;
 }
 
 static enum trp_err add_frame(struct trp_replay *replay, const struct frame *frame,
-                              const char *name) {
+                              const char *name, const char *symbol) {
   struct stream *stream = NULL;
-  enum trp_err err = add_stream(replay, name, &stream);
+  enum trp_err err = add_stream(replay, name, symbol, &stream);
   if (err != TRP_OK) {
     return err;
   }
@@ -174,118 +173,67 @@ static enum trp_err add_frame(struct trp_replay *replay, const struct frame *fra
   return TRP_OK;
 }
 
-/* ---- what a frame is ---------------------------------------------------------------------------
- */
-
-/* {"stream":"NAME","data":...}, as the exchange writes it. */
-static bool is_combined(struct frame *frame, char name[NAME_SIZE]) {
-  struct trp_json_scan scan = {frame->bytes, frame->bytes + frame->size};
-  if (!TRP_JSON_SCAN(&scan, "{\"stream\":\"")) {
-    return false;
-  }
-  const char *from = scan.at;
-  const char *to = memchr(from, '"', (size_t)(scan.end - from));
-  size_t size = to != NULL ? (size_t)(to - from) : 0;
-  if (size == 0 || size >= NAME_SIZE || memchr(from, '\\', size) != NULL) {
-    return false;
-  }
-  scan.at = to;
-  if (!TRP_JSON_SCAN(&scan, "\",\"data\":") || scan.at == scan.end || scan.end[-1] != '}') {
-    return false;
-  }
-  memcpy(name, from, size);
-  name[size] = '\0';
-  frame->combined = true;
-  frame->data = scan.at;
-  frame->data_size = (uint32_t)(scan.end - 1 - scan.at);
-  return true;
-}
-
-struct raw {
-  char event[32], symbol[SYMBOL_SIZE], interval[8];
-  bool update, bid;
-};
-
-static void copy_text(char *out, size_t size, const struct trp_json_value *value) {
-  if (value->kind == TRP_JSON_TEXT && value->size < size) {
-    memcpy(out, value->text, value->size + 1);
-  }
-}
-
-static bool look(void *arg, const struct trp_json_value *value) {
-  struct raw *raw = arg;
-  if (value->kind == TRP_JSON_OBJECT_END) {
-    return true;
-  }
-  if (strcmp(value->path, "e") == 0) {
-    copy_text(raw->event, sizeof raw->event, value);
-  } else if (strcmp(value->path, "s") == 0) {
-    copy_text(raw->symbol, sizeof raw->symbol, value);
-  } else if (strcmp(value->path, "k.i") == 0) {
-    copy_text(raw->interval, sizeof raw->interval, value);
-  }
-  raw->update = raw->update || (strcmp(value->path, "u") == 0 && value->kind == TRP_JSON_NUMBER);
-  raw->bid = raw->bid || (strcmp(value->path, "b") == 0 && value->kind == TRP_JSON_TEXT);
-  return true;
-}
-
-/* A payload without wrapping says by itself which stream it is of; depth is taken for @100ms. */
-static bool is_raw(struct frame *frame, char name[NAME_SIZE]) {
-  static const char *const streams[][2] = {
-      {"depthUpdate", "depth@100ms"},   {"aggTrade", "aggTrade"}, {"trade", "trade"},
-      {"24hrMiniTicker", "miniTicker"}, {"24hrTicker", "ticker"}, {"kline", "kline_"}};
-  struct raw raw = {0};
-  const char *reason;
-  if (trp_json_walk(frame->bytes, frame->size, look, &raw, &reason) != TRP_OK ||
-      raw.symbol[0] == '\0') {
-    return false;
-  }
-  const char *stream = raw.event[0] == '\0' && raw.update && raw.bid ? "bookTicker" : NULL;
-  for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
-    stream = strcmp(raw.event, streams[i][0]) == 0 ? streams[i][1] : stream;
-  }
-  if (stream == NULL) {
-    return false;
-  }
-  for (char *c = raw.symbol; *c != '\0'; c++) {
-    *c = (char)tolower((unsigned char)*c);
-  }
-  snprintf(name, NAME_SIZE, "%s@%s%s", raw.symbol, stream, raw.interval);
-  frame->data = frame->bytes;
-  frame->data_size = frame->size;
-  return true;
-}
-
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
+/* hex:DIGITS becomes what it says, in place; false where it is no such text. */
+static bool unhex(char *bytes, size_t *size) {
+  static const char digits[] = "0123456789abcdef";
+  if (*size < 4 || memcmp(bytes, "hex:", 4) != 0 || *size % 2 != 0) {
+    return false;
+  }
+  size_t count = 0;
+  for (size_t i = 4; i < *size; i += 2) {
+    const char *high = memchr(digits, tolower((unsigned char)bytes[i]), 16);
+    const char *low = memchr(digits, tolower((unsigned char)bytes[i + 1]), 16);
+    if (high == NULL || low == NULL) {
+      return false;
+    }
+    bytes[count++] = (char)((high - digits) * 16 + (low - digits));
+  }
+  *size = count;
+  return true;
+}
+
 static enum trp_err take_received(struct trp_replay *replay, const struct trp_capture_line *line,
                                   uint64_t *first_ns) {
-  struct frame frame = {.bytes = keep(&replay->frames_text, line->text, line->size),
-                        .size = (uint32_t)line->size};
   char name[NAME_SIZE] = "";
-  if (frame.bytes == NULL) {
+  char symbol[NAME_SIZE] = "";
+  size_t size = line->size;
+  char *bytes = keep(&replay->frames_text, line->text, size);
+  if (bytes == NULL) {
     return TRP_TOO_BIG;
   }
-  if (!is_combined(&frame, name) && !is_raw(&frame, name)) {
+  bool binary = replay->grammar->hex && unhex(bytes, &size);
+  struct trp_replay_frame frame = {
+      .bytes = bytes, .size = size, .data = bytes, .data_size = size, .binary = binary};
+  if (!replay->grammar->stream_of(&frame, name, symbol)) {
     replay->skipped++; /* an acknowledgement, or nothing that we know */
     return TRP_OK;
   }
   if (*first_ns == 0) {
     *first_ns = line->at_ns;
   }
-  frame.at_ns = line->at_ns > *first_ns ? line->at_ns - *first_ns : 0;
-  return add_frame(replay, &frame, name);
+  return add_frame(replay,
+                   &(struct frame){.at_ns = line->at_ns > *first_ns ? line->at_ns - *first_ns : 0,
+                                   .bytes = frame.bytes,
+                                   .data = frame.data,
+                                   .size = (uint32_t)frame.size,
+                                   .data_size = (uint32_t)frame.data_size,
+                                   .combined = frame.combined,
+                                   .binary = frame.binary},
+                   name, symbol);
 }
 
 /* Where a symbol was recorded more than once, the first answer is it. */
 static enum trp_err take_response(struct trp_replay *replay, const struct trp_capture_line *line) {
-  const char *name = strstr(line->url, "symbol=");
-  if (strstr(line->url, "/depth?") == NULL || name == NULL) {
+  const struct trp_replay_grammar *grammar = replay->grammar;
+  const char *name = strstr(line->url, grammar->symbol_key);
+  if (strstr(line->url, grammar->snapshot_path) == NULL || name == NULL) {
     replay->skipped++;
     return TRP_OK;
   }
-  name += strlen("symbol=");
+  name += strlen(grammar->symbol_key);
   struct symbol *symbol;
   enum trp_err err = add_symbol(replay, name, strcspn(name, "&"), &symbol);
   if (err != TRP_OK || symbol->snapshot != NULL) {
@@ -368,6 +316,7 @@ enum trp_err trp_replay_open(struct trp_replay **out, const struct trp_replay_op
     return TRP_NO_MEMORY;
   }
   replay->speed = options->speed;
+  replay->grammar = options->grammar != NULL ? options->grammar : &trp_replay_binance;
   const char *path = options->capture;
   enum trp_err err = read_file(replay, path, false);
   if (err == TRP_OK && options->snapshots != NULL) {
@@ -461,6 +410,7 @@ struct trp_replay_frame trp_replay_frame(const struct trp_replay *replay,
   return (struct trp_replay_frame){.order = order,
                                    .at_ns = frame->at_ns,
                                    .combined = frame->combined,
+                                   .binary = frame->binary,
                                    .bytes = frame->bytes,
                                    .size = frame->size,
                                    .data = frame->data,

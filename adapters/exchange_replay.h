@@ -22,23 +22,39 @@
 #define TRP_REPLAY_STREAMS_MAX 4096
 #define TRP_REPLAY_SYMBOLS_MAX 1024
 #define TRP_REPLAY_NONE UINT32_MAX
+#define TRP_REPLAY_NAME_SIZE 64 /* of a stream's name */
 
 struct trp_replay;
-
-struct trp_replay_options {
-  const char *capture;
-  const char *snapshots; /* NULL: none */
-  double speed;          /* 0: as fast as it is taken */
-};
 
 struct trp_replay_frame {
   uint64_t order;    /* of the frames of the capture, from 0 */
   uint64_t at_ns;    /* after the capture's beginning */
   bool combined;     /* `bytes` is the wrapped form */
+  bool binary;       /* it stood as hex */
   const char *bytes; /* as recorded */
   size_t size;
   const char *data; /* the payload alone: a part of bytes, or the same */
   size_t data_size;
+};
+
+/* What differs between the exchanges' recordings. */
+struct trp_replay_grammar {
+  /* The stream that a received frame is of, and its symbol where there is one; both have room for
+   * TRP_REPLAY_NAME_SIZE bytes. May set combined, data and data_size, which are false and the whole
+   * otherwise. False: nothing to play. */
+  bool (*stream_of)(struct trp_replay_frame *frame, char *name, char *symbol);
+  const char *snapshot_path; /* which responses are snapshots: a part of their URL */
+  const char *symbol_key;    /* where the URL names the symbol: "symbol=" */
+  bool hex;                  /* frames may stand as hex:DIGITS */
+};
+
+extern const struct trp_replay_grammar trp_replay_binance;
+
+struct trp_replay_options {
+  const char *capture;
+  const char *snapshots;                    /* NULL: none */
+  double speed;                             /* 0: as fast as it is taken */
+  const struct trp_replay_grammar *grammar; /* NULL: Binance's */
 };
 
 /* Where a subscriber is in one stream. */

@@ -4,28 +4,21 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-  EVENTS_A_TURN = 256,
-  FRAMES_A_TURN = 256, /* of a replay, a client */
-  RETRY_MS = 2
-};
-
-#define EACH_CLIENT(exchange, client)                                                              \
-  for (struct trp_exchange_client *client = (exchange)->clients;                                   \
-       client < (exchange)->clients + (exchange)->options.sessions_max; client++)                  \
-    if (client->link != 0)
+enum { EVENTS_A_TURN = 256 };
 
 /* ---- coming and going ---------------------------------------------------------------------- */
 
 static void forget(struct trp_exchange *exchange, struct trp_exchange_client *client) {
-  trp_exchange_binance_close(&client->session);
+  trp_exchange_guest_leave(trp_exchange_guest(exchange->guests, client->address, exchange->now_ns));
+  trp_exchange_subs_fini(&client->session);
+  trp_exchange_text_free(&client->late);
   memset(client, 0, sizeof *client);
   exchange->client_count--;
   trp_account(exchange->self, TRP_RES_SOCKET, -1);
 }
 
-static void cut(struct trp_exchange *exchange, struct trp_exchange_client *client,
-                const char *why) {
+void trp_exchange_cut(struct trp_exchange *exchange, struct trp_exchange_client *client,
+                      const char *why) {
   trp_log(exchange->self, TRP_LOG_INFO, "exchange.cut", "link=%" PRIu64 " why=\"%s\"", client->link,
           why);
   exchange->net->ops->cancel(exchange->net, client->link);
@@ -46,13 +39,15 @@ static void close_client(struct trp_exchange *exchange, struct trp_exchange_clie
 static void limit(struct trp_exchange *exchange, struct trp_exchange_client *client,
                   const char *why) {
   exchange->stats->limited++;
+  trp_exchange_guest_offends(
+      trp_exchange_guest(exchange->guests, client->address, exchange->now_ns), exchange->now_ns);
   trp_log(exchange->self, TRP_LOG_WARN, "exchange.limited", "link=%" PRIu64 " why=\"%s\"",
           client->link, why);
   close_client(exchange, client, 1008, why);
 }
 
 static struct trp_exchange_client *find(struct trp_exchange *exchange, uint64_t link) {
-  EACH_CLIENT(exchange, client) {
+  TRP_EXCHANGE_EACH(exchange, client) {
     if (client->link == link) {
       return client;
     }
@@ -69,26 +64,45 @@ static struct trp_exchange_client *free_slot(struct trp_exchange *exchange) {
   return NULL;
 }
 
-static bool refuses(const struct trp_exchange *exchange) {
-  return exchange->now_ns < exchange->refuse_until_ns;
+static void refuse(struct trp_exchange *exchange, uint64_t link, const char *why) {
+  exchange->stats->refused++;
+  trp_log(exchange->self, TRP_LOG_DEBUG, "exchange.refused", "link=%" PRIu64 " why=\"%s\"", link,
+          why);
+  exchange->net->ops->cancel(exchange->net, link);
+}
+
+static uint64_t after_ms(const struct trp_exchange *exchange, uint32_t ms) {
+  return ms != 0 ? exchange->now_ns + ms * TRP_NS_PER_MS : UINT64_MAX;
 }
 
 static void accept_client(struct trp_exchange *exchange, const struct trp_net_event *event) {
-  bool shut = refuses(exchange) || exchange->stopping;
+  bool shut = trp_exchange_faulty(exchange, TRP_EXCHANGE_REFUSE) || exchange->stopping;
   struct trp_exchange_client *client = shut ? NULL : free_slot(exchange);
   if (client == NULL) {
-    exchange->stats->refused++;
-    exchange->net->ops->cancel(exchange->net, event->link);
+    refuse(exchange, event->link, shut ? "refusing" : "no session is left");
+    return;
+  }
+  struct trp_exchange_guest *guest =
+      trp_exchange_guest(exchange->guests, event->peer, exchange->now_ns);
+  const char *why = trp_exchange_guest_enter(guest, &exchange->limits, exchange->now_ns);
+  if (why != NULL) {
+    exchange->stats->limited++;
+    refuse(exchange, event->link, why);
     return;
   }
   struct trp_exchange_session session;
   enum trp_err err =
-      trp_exchange_binance_open(&session, &exchange->market, event->path, exchange->now_ns);
-  *client = (struct trp_exchange_client){
-      .link = event->link,
-      .session = session,
-      .pong_ns = exchange->now_ns,
-      .ping_ns = exchange->now_ns + exchange->options.ping_ms * TRP_NS_PER_MS};
+      exchange->dialect->open(&session, &exchange->market, event->path, exchange->now_ns);
+  session.number = ++exchange->session_number;
+  *client =
+      (struct trp_exchange_client){.link = event->link,
+                                   .address = event->peer,
+                                   .session = session,
+                                   .pong_ns = exchange->now_ns,
+                                   .empty_ns = exchange->now_ns,
+                                   .active_ns = exchange->now_ns,
+                                   .close_ns = after_ms(exchange, exchange->limits.lifetime_ms),
+                                   .ping_ns = after_ms(exchange, exchange->limits.ping_ms)};
   exchange->client_count++;
   exchange->stats->accepted++;
   trp_account(exchange->self, TRP_RES_SOCKET, 1);
@@ -112,36 +126,15 @@ static void client_closed(struct trp_exchange *exchange, struct trp_exchange_cli
   forget(exchange, client);
 }
 
-/* ---- sending --------------------------------------------------------------------------------- */
-
-/* OK also where nothing may be sent; the client may be gone after another error. */
-static enum trp_err send_text(struct trp_exchange *exchange, struct trp_exchange_client *client,
-                              const char *bytes, size_t size) {
-  if (client->closing || exchange->now_ns < exchange->silent_until_ns) {
-    return TRP_OK;
-  }
-  enum trp_err err = exchange->net->ops->ws_send(exchange->net, client->link, false, bytes, size);
-  exchange->stats->frames_sent += err == TRP_OK;
-  return err;
-}
-
-static void send_or_cut(struct trp_exchange *exchange, struct trp_exchange_client *client,
-                        const struct trp_exchange_text *text) {
-  enum trp_err err =
-      text->failed ? TRP_NO_MEMORY : send_text(exchange, client, text->bytes, text->size);
-  if (err == TRP_FULL) {
-    exchange->stats->slow++;
-    cut(exchange, client, "does not take what it is sent");
-  } else if (err != TRP_OK && err != TRP_WRONG_STATE) { /* its CLOSED is on the way */
-    cut(exchange, client, trp_err_text(err));
-  }
-}
-
 /* ---- hearing --------------------------------------------------------------------------------- */
 
 /* Everything a client sends counts: messages, pings and pongs. False where it was too much. */
 static bool within_rate(struct trp_exchange *exchange, struct trp_exchange_client *client) {
-  uint32_t max = exchange->options.messages_per_s;
+  uint32_t max = exchange->limits.messages_per_s;
+  client->active_ns = exchange->now_ns;
+  if (max == 0) {
+    return true;
+  }
   uint64_t *oldest = &client->heard[client->heard_count % max];
   bool within = client->heard_count < max || exchange->now_ns - *oldest >= TRP_NS_PER_S;
   *oldest = exchange->now_ns;
@@ -152,41 +145,79 @@ static bool within_rate(struct trp_exchange *exchange, struct trp_exchange_clien
   return within;
 }
 
+/* Answers are text; what a binary dialect begins a stream with is not, and begins otherwise. */
 static void hear(struct trp_exchange *exchange, struct trp_exchange_client *client,
                  const struct trp_net_event *event) {
+  struct trp_exchange_answers *answers = &exchange->answers;
   exchange->stats->frames_received++;
-  if (client->closing || !within_rate(exchange, client)) {
+  if (client->closing || client->ghost_ns != 0 || !within_rate(exchange, client)) {
     return;
   }
-  trp_exchange_text_clear(&exchange->reply);
-  trp_exchange_binance_handle(&client->session, &exchange->market, event->bytes, event->size,
-                              exchange->now_ns, &exchange->reply);
-  send_or_cut(exchange, client, &exchange->reply);
+  trp_exchange_answers_clear(answers);
+  exchange->dialect->hear(&client->session, &exchange->market, event->bytes, event->size,
+                          exchange->now_ns, answers);
+  if (client->session.count == 0) {
+    client->empty_ns = exchange->now_ns;
+  }
+  enum trp_err err = answers->text.failed ? TRP_NO_MEMORY : TRP_OK;
+  size_t from = 0;
+  for (uint32_t i = 0; i < answers->count && err == TRP_OK; i++) {
+    err = trp_exchange_send(exchange, client, false, answers->text.bytes + from,
+                            answers->ends[i] - from);
+    from = answers->ends[i];
+  }
+  trp_exchange_sent(exchange, client, err);
+}
+
+static uint32_t seconds_left(const struct trp_exchange *exchange, enum trp_exchange_fault fault) {
+  uint64_t left_ns = exchange->faults.until_ns[fault] - exchange->now_ns;
+  return (uint32_t)((left_ns + TRP_NS_PER_S - 1) / TRP_NS_PER_S);
+}
+
+static void make_answer(struct trp_exchange *exchange, const struct trp_net_event *event,
+                        struct trp_exchange_response *response, struct trp_exchange_text *body) {
+  static const struct {
+    enum trp_exchange_fault fault;
+    enum trp_exchange_problem problem;
+  } ordered[] = {{TRP_EXCHANGE_418, TRP_EXCHANGE_BANNED},
+                 {TRP_EXCHANGE_429, TRP_EXCHANGE_TOO_MANY}};
+  if (exchange->stopping) {
+    trp_exchange_rest_refuse(exchange->dialect, &exchange->market, TRP_EXCHANGE_UNAVAILABLE, 0,
+                             exchange->now_ns, response, body);
+    return;
+  }
+  for (size_t i = 0; i < sizeof ordered / sizeof ordered[0]; i++) {
+    if (trp_exchange_faulty(exchange, ordered[i].fault)) {
+      exchange->stats->limited++;
+      trp_exchange_rest_refuse(exchange->dialect, &exchange->market, ordered[i].problem,
+                               seconds_left(exchange, ordered[i].fault), exchange->now_ns, response,
+                               body);
+      return;
+    }
+  }
+  struct trp_exchange_guest *guest =
+      trp_exchange_guest(exchange->guests, event->peer, exchange->now_ns);
+  guest->meter.max = exchange->options.weight_per_min;
+  trp_exchange_rest(exchange->dialect, &exchange->market, &guest->meter, event->method, event->path,
+                    exchange->now_ns, response, body);
+  exchange->stats->limited += response->status == 429 || response->status == 418;
 }
 
 static void answer_request(struct trp_exchange *exchange, const struct trp_net_event *event) {
   const struct trp_net_ops *ops = exchange->net->ops;
-  struct trp_exchange_response response = {.status = 503};
+  struct trp_exchange_response response;
+  struct trp_exchange_text *body = &exchange->answers.text;
   uint64_t link = event->link;
-  if (refuses(exchange)) {
-    exchange->stats->refused++;
-    ops->cancel(exchange->net, link);
+  if (trp_exchange_faulty(exchange, TRP_EXCHANGE_REFUSE)) {
+    refuse(exchange, link, "refusing");
     return;
   }
   exchange->stats->requests++;
-  trp_exchange_text_clear(&exchange->reply);
-  if (exchange->stopping) {
-    trp_exchange_text_add(&exchange->reply,
-                          "{\"code\":-1016,\"msg\":\"This service is no longer "
-                          "available.\"}");
-  } else {
-    trp_exchange_binance_rest(&exchange->market, &exchange->weight, event->method, event->path,
-                              exchange->now_ns, &response, &exchange->reply);
-  }
+  trp_exchange_answers_clear(&exchange->answers);
+  make_answer(exchange, event, &response, body);
   enum trp_err err =
-      ops->respond(exchange->net, link, response.status, "application/json;charset=UTF-8",
-                   response.extra[0] != '\0' ? response.extra : NULL, exchange->reply.bytes,
-                   exchange->reply.size);
+      ops->respond(exchange->net, link, response.status, exchange->dialect->content_type,
+                   response.extra[0] != '\0' ? response.extra : NULL, body->bytes, body->size);
   if (err != TRP_OK) {
     ops->cancel(exchange->net, link);
   }
@@ -236,182 +267,130 @@ bool trp_exchange_serve(struct trp_exchange *exchange) {
   return false;
 }
 
-/* ---- the market's voice ------------------------------------------------------------------------
- */
-
-static bool anyone_hears(const struct trp_exchange *exchange, uint32_t channel) {
-  EACH_CLIENT(exchange, client) {
-    if (trp_exchange_binance_hears(&client->session, channel)) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/* Made once for all: the payload, and its wrapped form when the first one wants it. */
-static void publish_channel(struct trp_exchange *exchange, uint32_t channel,
-                            const struct trp_walk_event *event) {
-  struct trp_exchange_text *payload = &exchange->payload;
-  struct trp_exchange_text *wrapped = &exchange->wrapped;
-  trp_exchange_text_clear(payload);
-  trp_exchange_text_clear(wrapped);
-  trp_exchange_binance_payload(&exchange->market, channel, event, payload);
-  EACH_CLIENT(exchange, client) {
-    if (!trp_exchange_binance_hears(&client->session, channel)) {
-      continue;
-    }
-    if (client->session.combined && wrapped->size == 0) {
-      char name[TRP_EXCHANGE_NAME_MAX + 1];
-      trp_exchange_binance_channel_name(exchange->market.walk, channel, name, sizeof name);
-      trp_exchange_binance_wrap(name, payload->bytes, payload->size, wrapped);
-    }
-    send_or_cut(exchange, client, client->session.combined ? wrapped : payload);
-  }
-}
-
-void trp_exchange_publish(void *arg, const struct trp_walk_event *event) {
-  struct trp_exchange *exchange = arg;
-  uint32_t channel;
-  for (uint32_t i = 0; (channel = trp_exchange_binance_channel(event, i)) != TRP_REPLAY_NONE; i++) {
-    if (anyone_hears(exchange, channel)) {
-      publish_channel(exchange, channel, event);
-    }
-  }
-}
-
-bool trp_exchange_heard(const struct trp_exchange *exchange) {
-  EACH_CLIENT(exchange, client) {
-    if (client->session.count > 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/* The subscription whose frame comes next, by due time and then by the capture's order. */
-static struct trp_exchange_sub *next_sub(const struct trp_exchange *exchange,
-                                         const struct trp_exchange_client *client,
-                                         uint64_t *due_ns) {
-  const struct trp_replay *replay = exchange->market.replay;
-  struct trp_exchange_sub *first = NULL;
-  uint64_t first_order = UINT64_MAX;
-  *due_ns = UINT64_MAX;
-  for (uint32_t i = 0; i < client->session.count; i++) {
-    struct trp_exchange_sub *sub = &client->session.subs[i];
-    uint64_t due = trp_replay_due_ns(replay, &sub->cursor);
-    if (due == UINT64_MAX || due > *due_ns) {
-      continue;
-    }
-    uint64_t order = trp_replay_frame(replay, &sub->cursor).order;
-    if (due < *due_ns || order < first_order) {
-      first = sub;
-      first_order = order;
-      *due_ns = due;
-    }
-  }
-  return first;
-}
-
-static enum trp_err send_frame(struct trp_exchange *exchange, struct trp_exchange_client *client,
-                               const struct trp_exchange_sub *sub) {
-  struct trp_replay_frame frame = trp_replay_frame(exchange->market.replay, &sub->cursor);
-  if (!client->session.combined) {
-    return send_text(exchange, client, frame.data, frame.data_size);
-  }
-  if (frame.combined) {
-    return send_text(exchange, client, frame.bytes, frame.size);
-  }
-  struct trp_exchange_text *wrapped = &exchange->wrapped;
-  trp_exchange_text_clear(wrapped);
-  trp_exchange_binance_wrap(sub->name, frame.data, frame.data_size, wrapped);
-  return wrapped->failed ? TRP_NO_MEMORY
-                         : send_text(exchange, client, wrapped->bytes, wrapped->size);
-}
-
-static void replay_client(struct trp_exchange *exchange, struct trp_exchange_client *client) {
-  for (int i = 0; i < FRAMES_A_TURN; i++) {
-    uint64_t due_ns;
-    struct trp_exchange_sub *sub = next_sub(exchange, client, &due_ns);
-    if (sub == NULL || due_ns > exchange->now_ns) {
-      return;
-    }
-    enum trp_err err = send_frame(exchange, client, sub);
-    if (err == TRP_FULL) { /* its socket decides how fast; the pong rule ends a dead one */
-      client->retry_ns = exchange->now_ns + RETRY_MS * TRP_NS_PER_MS;
-      return;
-    }
-    if (err == TRP_WRONG_STATE) {
-      client->closing = true; /* its CLOSED is on the way */
-      return;
-    }
-    if (err != TRP_OK) {
-      cut(exchange, client, trp_err_text(err));
-      return;
-    }
-    sub->cursor.next++;
-  }
-}
-
-void trp_exchange_replay(struct trp_exchange *exchange) {
-  if (exchange->now_ns < exchange->silent_until_ns) {
-    return; /* held back, not lost: the recording goes on afterwards */
-  }
-  EACH_CLIENT(exchange, client) {
-    if (!client->closing && client->retry_ns <= exchange->now_ns) {
-      replay_client(exchange, client);
-    }
-  }
-}
-
 /* ---- life -------------------------------------------------------------------------------------
  */
 
-void trp_exchange_beat(struct trp_exchange *exchange) {
-  uint64_t patience_ns = exchange->options.pong_ms * TRP_NS_PER_MS;
-  EACH_CLIENT(exchange, client) {
-    if (client->closing || client->ping_ns > exchange->now_ns) {
-      continue;
+static void ping(struct trp_exchange *exchange, struct trp_exchange_client *client) {
+  client->ping_ns = after_ms(exchange, exchange->limits.ping_ms);
+  if (!trp_exchange_faulty(exchange, TRP_EXCHANGE_SILENCE)) {
+    uint64_t wall_ms = (exchange->market.wall_ns + exchange->now_ns) / TRP_NS_PER_MS;
+    char payload[24];
+    int size = snprintf(payload, sizeof payload, "%" PRIu64, wall_ms);
+    (void)exchange->net->ops->ws_ping(exchange->net, client->link, payload, (size_t)size);
+  }
+}
+
+/* When the client has said nothing worth a connection for too long. */
+static uint64_t bored_ns(const struct trp_exchange *exchange,
+                         const struct trp_exchange_client *client) {
+  bool empty = client->session.count == 0;
+  uint32_t ms = empty ? exchange->limits.idle_ms : exchange->limits.quiet_ms;
+  uint64_t since_ns = empty ? client->empty_ns : client->active_ns;
+  return ms != 0 ? since_ns + ms * TRP_NS_PER_MS : UINT64_MAX;
+}
+
+static void expire(struct trp_exchange *exchange, struct trp_exchange_client *client,
+                   const char *why) {
+  exchange->stats->expired++;
+  close_client(exchange, client, 1001, why);
+}
+
+static void beat_one(struct trp_exchange *exchange, struct trp_exchange_client *client) {
+  uint64_t now_ns = exchange->now_ns;
+  if (client->ghost_ns != 0) {
+    if (client->ghost_ns <= now_ns) {
+      trp_exchange_cut(exchange, client, "half-open for long enough");
     }
-    if (exchange->now_ns - client->pong_ns >= patience_ns) {
+    return;
+  }
+  if (client->close_ns <= now_ns) {
+    expire(exchange, client, "it has lived long enough");
+  } else if (bored_ns(exchange, client) <= now_ns) {
+    expire(exchange, client, client->session.count == 0 ? "no subscription" : "no data");
+  } else if (client->ping_ns <= now_ns) {
+    if (now_ns - client->pong_ns >= exchange->limits.pong_ms * TRP_NS_PER_MS) {
       exchange->stats->limited++;
-      cut(exchange, client, "no pong");
-      continue;
+      trp_exchange_cut(exchange, client, "no pong");
+      return;
     }
-    client->ping_ns = exchange->now_ns + exchange->options.ping_ms * TRP_NS_PER_MS;
-    if (exchange->now_ns >= exchange->silent_until_ns) {
-      uint64_t wall_ms = (exchange->market.wall_ns + exchange->now_ns) / TRP_NS_PER_MS;
-      char payload[24];
-      int size = snprintf(payload, sizeof payload, "%" PRIu64, wall_ms);
-      (void)exchange->net->ops->ws_ping(exchange->net, client->link, payload, (size_t)size);
+    ping(exchange, client);
+  }
+  if (client->late.size > 0 && !trp_exchange_faulty(exchange, TRP_EXCHANGE_REORDER)) {
+    trp_exchange_send_late(exchange, client);
+  }
+}
+
+void trp_exchange_beat(struct trp_exchange *exchange) {
+  TRP_EXCHANGE_EACH(exchange, client) {
+    if (!client->closing) {
+      beat_one(exchange, client);
     }
   }
+}
+
+static uint64_t client_due(const struct trp_exchange *exchange,
+                           const struct trp_exchange_client *client) {
+  uint64_t frame_ns = UINT64_MAX;
+  if (client->ghost_ns != 0) {
+    return client->ghost_ns;
+  }
+  if (exchange->market.replay != NULL) {
+    frame_ns = trp_exchange_frame_due(exchange, client);
+    frame_ns = frame_ns < client->retry_ns ? client->retry_ns : frame_ns;
+  }
+  uint64_t bored = bored_ns(exchange, client);
+  uint64_t due_ns = client->ping_ns < client->close_ns ? client->ping_ns : client->close_ns;
+  due_ns = bored < due_ns ? bored : due_ns;
+  return frame_ns < due_ns ? frame_ns : due_ns;
 }
 
 uint64_t trp_exchange_clients_due(const struct trp_exchange *exchange) {
   uint64_t due_ns = UINT64_MAX;
-  EACH_CLIENT(exchange, client) {
-    uint64_t frame_ns = UINT64_MAX;
-    if (client->closing) {
-      continue;
-    }
-    if (exchange->market.replay != NULL) {
-      (void)next_sub(exchange, client, &frame_ns);
-      frame_ns = frame_ns < client->retry_ns ? client->retry_ns : frame_ns;
-    }
-    due_ns = client->ping_ns < due_ns ? client->ping_ns : due_ns;
-    due_ns = frame_ns < due_ns ? frame_ns : due_ns;
+  TRP_EXCHANGE_EACH(exchange, client) {
+    uint64_t one_ns = client->closing ? UINT64_MAX : client_due(exchange, client);
+    due_ns = one_ns < due_ns ? one_ns : due_ns;
   }
   return due_ns;
 }
 
+void trp_exchange_expire_all(struct trp_exchange *exchange, bool notice, uint64_t at_ns) {
+  uint64_t wall_ns = exchange->market.wall_ns + exchange->now_ns;
+  TRP_EXCHANGE_EACH(exchange, client) {
+    client->close_ns = at_ns < client->close_ns ? at_ns : client->close_ns;
+    if (!notice || exchange->dialect->notice == NULL) {
+      continue;
+    }
+    trp_exchange_text_clear(&exchange->common);
+    exchange->dialect->notice(&client->session, wall_ns, &exchange->common);
+    trp_exchange_sent(
+        exchange, client,
+        trp_exchange_send(exchange, client, false, exchange->common.bytes, exchange->common.size));
+  }
+}
+
+void trp_exchange_ghost_all(struct trp_exchange *exchange, uint64_t until_ns) {
+  TRP_EXCHANGE_EACH(exchange, client) {
+    client->ghost_ns = until_ns;
+    exchange->net->ops->hold(exchange->net, client->link, true);
+  }
+}
+
 void trp_exchange_cut_all(struct trp_exchange *exchange) {
-  EACH_CLIENT(exchange, client) { cut(exchange, client, "everyone"); }
+  TRP_EXCHANGE_EACH(exchange, client) { trp_exchange_cut(exchange, client, "everyone"); }
 }
 
 void trp_exchange_close_all(struct trp_exchange *exchange, uint16_t code, const char *reason) {
-  EACH_CLIENT(exchange, client) { close_client(exchange, client, code, reason); }
+  TRP_EXCHANGE_EACH(exchange, client) {
+    if (client->ghost_ns != 0) {
+      trp_exchange_cut(exchange, client, "half-open"); /* a close frame would not be read */
+    } else {
+      close_client(exchange, client, code, reason);
+    }
+  }
 }
 
 void trp_exchange_hold_all(struct trp_exchange *exchange, bool held) {
-  EACH_CLIENT(exchange, client) { exchange->net->ops->hold(exchange->net, client->link, held); }
+  TRP_EXCHANGE_EACH(exchange, client) {
+    exchange->net->ops->hold(exchange->net, client->link, held || client->ghost_ns != 0);
+  }
 }

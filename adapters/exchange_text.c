@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/exchange_walk.h"
+
 /* Room for `more` bytes and a NUL behind what is there. */
 static bool make_room(struct trp_exchange_text *text, size_t more) {
   if (text->failed || more >= TRP_EXCHANGE_TEXT_MAX - text->size) {
@@ -70,6 +72,32 @@ void trp_exchange_text_fixed(struct trp_exchange_text *text, int64_t value) {
     *--at = '-';
   }
   trp_exchange_text_raw(text, at, (size_t)(digits + sizeof digits - at));
+}
+
+void trp_exchange_text_short(struct trp_exchange_text *text, int64_t value) {
+  trp_exchange_text_fixed(text, value);
+  while (!text->failed && text->bytes[text->size - 1] == '0') {
+    text->size--;
+  }
+  if (!text->failed) {
+    text->size -= text->bytes[text->size - 1] == '.';
+    text->bytes[text->size] = '\0';
+  }
+}
+
+void trp_exchange_text_levels(struct trp_exchange_text *text, const struct trp_walk_level *level,
+                              uint32_t count, bool exact) {
+  void (*number)(struct trp_exchange_text *, int64_t) =
+      exact ? trp_exchange_text_fixed : trp_exchange_text_short;
+  trp_exchange_text_raw(text, "[", 1);
+  for (uint32_t i = 0; i < count; i++) {
+    trp_exchange_text_raw(text, i == 0 ? "[\"" : ",[\"", i == 0 ? 2 : 3);
+    number(text, level[i].price);
+    trp_exchange_text_raw(text, "\",\"", 3);
+    number(text, level[i].size);
+    trp_exchange_text_raw(text, "\"]", 2);
+  }
+  trp_exchange_text_raw(text, "]", 1);
 }
 
 void trp_exchange_text_clear(struct trp_exchange_text *text) {

@@ -26,6 +26,14 @@ void trp_exchange_text_raw(struct trp_exchange_text *text, const void *bytes, si
 /* A number in units of 1e-8, with all eight decimals, as the exchange writes prices and sizes. */
 void trp_exchange_text_fixed(struct trp_exchange_text *text, int64_t value);
 
+/* The same with no more decimals than it needs. */
+void trp_exchange_text_short(struct trp_exchange_text *text, int64_t value);
+
+/* [["PRICE","SIZE"],...] from the best outwards; `exact`: with all decimals. */
+struct trp_walk_level;
+void trp_exchange_text_levels(struct trp_exchange_text *text, const struct trp_walk_level *level,
+                              uint32_t count, bool exact);
+
 /* Takes %40 back into @, of a URL's part; false where it is malformed or does not fit. `out` is
  * terminated in any case. */
 bool trp_exchange_unescape(const char *bytes, size_t size, char *out, size_t out_size);

@@ -273,6 +273,8 @@ uint64_t trp_walk_next_ns(const struct trp_walk *walk) {
   return due < walk->flush_ns ? due : walk->flush_ns;
 }
 
+uint64_t trp_walk_second_ns(const struct trp_walk *walk) { return walk->second_ns; }
+
 void trp_walk_advance(struct trp_walk *walk, uint64_t now_ns, trp_walk_fn *fn, void *arg) {
   struct listener listener = {.fn = fn, .arg = arg};
   if (now_ns > walk->clock_ns + TRP_WALK_CATCH_UP_NS) {

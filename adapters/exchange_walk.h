@@ -21,6 +21,7 @@
 #define TRP_WALK_SYMBOLS_MAX 16
 #define TRP_WALK_TRADES_MAX 256 /* trades remembered a symbol */
 #define TRP_WALK_LADDER 4096    /* price ticks of a book */
+#define TRP_WALK_VIEW_MAX 400
 #define TRP_WALK_UNIT 100000000 /* 1.0 */
 #define TRP_WALK_CATCH_UP_NS                                                                       \
   2000000000ull /* a walk further behind than this has slept: it jumps                             \
@@ -94,11 +95,17 @@ TRP_MUST_USE enum trp_err trp_walk_new(struct trp_walk **out,
                                        const struct trp_walk_options *options);
 void trp_walk_destroy(struct trp_walk **walk); /* takes it away; NULL is fine */
 
+/* The next number of a chance that its caller owns. SplitMix64 (Steele, Lea, Flood: Fast splittable
+ * pseudorandom number generators, 2014). */
+uint64_t trp_walk_draw(uint64_t *state);
+
 /* Plays everything due up to `now_ns`, in the order of time. */
 void trp_walk_advance(struct trp_walk *walk, uint64_t now_ns, trp_walk_fn *fn, void *arg);
 
-/* When the next thing is due. */
+/* When the next thing is due; and the end of the running second, when every change has been told.
+ */
 uint64_t trp_walk_next_ns(const struct trp_walk *walk);
+uint64_t trp_walk_second_ns(const struct trp_walk *walk);
 
 /* Makes one change in every symbol that no depth event will tell: one update id is missing. */
 void trp_walk_gap(struct trp_walk *walk);
@@ -119,6 +126,24 @@ uint32_t trp_walk_levels(const struct trp_walk *walk, uint32_t symbol, bool bids
 /* Up to `max` of the newest trades, oldest first; how many there are. */
 uint32_t trp_walk_trades(const struct trp_walk *walk, uint32_t symbol, struct trp_walk_trade *out,
                          uint32_t max);
+
+/* The best levels of a book as they were last told to those who follow no more of it: after a
+ * step, `changed` leads from the view before to this one (size 0: the level is gone from the view,
+ * though perhaps not from the book). */
+struct trp_walk_view {
+  uint64_t id, since; /* the update that it shows, and the one that it showed before the step */
+  uint32_t count[2], changes[2]; /* asks, bids */
+  struct trp_walk_level levels[2][TRP_WALK_VIEW_MAX];
+  struct trp_walk_level changed[2][2 * TRP_WALK_VIEW_MAX];
+};
+
+/* A view of that many levels a side (TRP_WALK_VIEW_MAX at most; two kinds a symbol): as it was last
+ * told, or made anew where updates were told without it. NULL where memory is out. */
+const struct trp_walk_view *trp_walk_view(struct trp_walk *walk, uint32_t symbol, uint32_t depth);
+
+/* The view after a DEPTH event, with what changed. NULL as above. */
+const struct trp_walk_view *trp_walk_view_step(struct trp_walk *walk, uint32_t symbol,
+                                               uint32_t depth);
 
 struct trp_walk_day trp_walk_day(const struct trp_walk *walk, uint32_t symbol);
 

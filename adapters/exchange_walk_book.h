@@ -19,6 +19,8 @@ struct trp_walk_changes {
   uint64_t bits[2][TRP_WALK_LADDER / 64];
 };
 
+#define TRP_WALK_VIEWS 2 /* depths of views */
+
 struct trp_walk_book {
   struct trp_walk_symbol info;
   int64_t floor; /* the price of tick 0 */
@@ -33,6 +35,7 @@ struct trp_walk_book {
   uint64_t trade_count;
   struct trp_walk_trade trades[TRP_WALK_TRADES_MAX];
   struct trp_walk_day day;
+  struct trp_walk_view *views[TRP_WALK_VIEWS]; /* at need */
 };
 
 struct trp_walk {
@@ -44,9 +47,7 @@ struct trp_walk {
   struct trp_walk_level levels[2][TRP_WALK_LADDER];
 };
 
-/* A number of the book's own chance. SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom
- * number generators, 2014). */
-uint64_t trp_walk_draw(uint64_t *state);
+/* A number of the book's own chance, below n. */
 uint32_t trp_walk_draw_below(struct trp_walk_book *book, uint32_t n);
 
 /* A size that is usual for the symbol, in whole steps, never 0. */

@@ -162,6 +162,9 @@ void trp_walk_destroy(struct trp_walk **walk) {
     return;
   }
   for (uint32_t i = 0; i < (*walk)->count; i++) {
+    for (uint32_t v = 0; v < TRP_WALK_VIEWS; v++) {
+      free((*walk)->books[i]->views[v]);
+    }
     free((*walk)->books[i]);
   }
   free(*walk);

@@ -43,6 +43,7 @@ struct trp_net_event {
   uint32_t retry_after_s; /* RESPONSE or FAILED: of the Retry-After header, 0 where absent */
   const char *method;     /* REQUEST */
   const char *path;       /* ACCEPTED, REQUEST: path and query */
+  uint64_t peer;          /* ACCEPTED, REQUEST: equal numbers are equal addresses; 0: unknown */
   const char *reason;     /* CLOSED, FAILED: for a person; never NULL */
   const void *bytes;      /* FRAME, RESPONSE, REQUEST body */
   size_t size;
@@ -115,11 +116,13 @@ struct trp_net_options {
   uint32_t links_max;      /* 64 */
   uint32_t send_queue_max; /* messages a link may queue: 1,024 */
   uint32_t
-      event_bytes_max; /* bytes of received events that may wait before reading is held: 4 MiB */
+      event_bytes_max;  /* bytes of received events that may wait before reading is held: 4 MiB */
+  const char *tls_cert; /* a listener with TLS: its certificate chain, PEM; NULL: without */
+  const char *tls_key;  /* and its private key */
 };
 
 /* A real net. Contexts are made serially: call before any other thread makes one.
- * Errors: NO_MEMORY, SYSTEM. Thread: start-up. */
+ * Errors: INVALID (certificate or key), NO_MEMORY, SYSTEM. Thread: start-up. */
 TRP_MUST_USE enum trp_err trp_net_lws_new(struct trp_net **out,
                                           const struct trp_net_options *options);
 

@@ -372,13 +372,38 @@ static enum trp_err make_context(struct trp_net_lws *net) {
     return TRP_NO_MEMORY;
   }
   openssl_ready = true;
-  net->plain = lws_get_vhost_by_name(net->context, "plain");
+  net->plain = net->served = lws_get_vhost_by_name(net->context, "plain");
   lws_sock_file_fd_type fd = {.filefd = fcntl(net->epoll_fd, F_DUPFD_CLOEXEC, 0)};
   if (fd.filefd < 0 || lws_adopt_descriptor_vhost(net->plain, LWS_ADOPT_RAW_FILE_DESC, fd,
                                                   "trp-loop", NULL) == NULL) {
     return TRP_SYSTEM;
   }
   return TRP_OK;
+}
+
+/* The listener's vhost where it speaks TLS. libwebsockets says nothing about what is wrong with the
+ * files, so whether they can be read is asked first. */
+static enum trp_err make_served(struct trp_net_lws *net, const struct trp_net_options *options) {
+  if (options->tls_cert == NULL) {
+    return TRP_OK;
+  }
+  if (options->tls_key == NULL || access(options->tls_cert, R_OK) != 0 ||
+      access(options->tls_key, R_OK) != 0) {
+    return TRP_INVALID;
+  }
+  struct lws_context_creation_info info = {
+      .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+      .protocols = protocols,
+      .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+      .ssl_cert_filepath = options->tls_cert,
+      .ssl_private_key_filepath = options->tls_key,
+      .timeout_secs = PATIENCE_S,
+      .retry_and_idle_policy = &trp_net_lws_no_validity,
+      .http_proxy_address = "",
+      .vhost_name = "served",
+  };
+  net->served = lws_create_vhost(net->context, &info);
+  return net->served != NULL ? TRP_OK : TRP_INVALID;
 }
 
 enum trp_err trp_net_lws_authority(struct trp_net_lws *net, const char *ca_file,
@@ -451,6 +476,9 @@ enum trp_err trp_net_lws_new(struct trp_net **out, const struct trp_net_options 
   }
   if (err == TRP_OK) {
     err = make_context(net);
+  }
+  if (err == TRP_OK) {
+    err = make_served(net, options);
   }
   if (err != TRP_OK) {
     net_destroy(&net->net);

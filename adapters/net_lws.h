@@ -97,7 +97,8 @@ struct trp_net_lws {
   struct trp_net net;
   struct trp_net_options options;
   struct lws_context *context;
-  struct lws_vhost *plain; /* the server and clients without TLS */
+  struct lws_vhost *plain;  /* clients without TLS */
+  struct lws_vhost *served; /* the listener: plain, or one with a certificate */
   struct {
     char *ca_file; /* NULL: the system's authorities */
     struct lws_vhost *vhost;
@@ -156,6 +157,9 @@ struct trp_net_link *trp_net_link_find(struct trp_net_lws *net, uint64_t id);
 TRP_MUST_USE enum trp_err trp_net_link_start(struct trp_net_lws *net,
                                              const struct trp_net_request *request,
                                              enum trp_net_link_kind kind, uint64_t *id);
+
+/* A number for the other end's address, as an event's `peer`. */
+uint64_t trp_net_link_address(const struct trp_net_link *link);
 
 /* Tries the next address; FAILED where none is left. */
 void trp_net_link_connect(struct trp_net_link *link);

@@ -7,10 +7,12 @@
  * ever on an uncompressed frame, upstream #2794). */
 #include "adapters/net_lws.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #define ID_SLOT_BITS 16
 #define OPEN_TIMEOUT_MS 10000u
@@ -365,4 +367,23 @@ int trp_net_link_connect_failed(struct trp_net_link *link, const char *reason, s
   }
   trp_net_link_failed(link, err, text[0] != '\0' ? text : "the connection failed");
   return 0;
+}
+
+/* FNV-1a over the address, without its port. */
+uint64_t trp_net_link_address(const struct trp_net_link *link) {
+  struct sockaddr_storage address;
+  socklen_t size = sizeof address;
+  if (getpeername(lws_get_socket_fd(lws_get_network_wsi(link->wsi)), (struct sockaddr *)&address,
+                  &size) != 0) {
+    return 0;
+  }
+  bool v6 = address.ss_family == AF_INET6;
+  const uint8_t *bytes =
+      v6 ? ((const struct sockaddr_in6 *)(const void *)&address)->sin6_addr.s6_addr
+         : (const uint8_t *)&((const struct sockaddr_in *)(const void *)&address)->sin_addr;
+  uint64_t hash = 14695981039346656037u;
+  for (size_t i = 0; i < (v6 ? sizeof(struct in6_addr) : sizeof(struct in_addr)); i++) {
+    hash = (hash ^ bytes[i]) * 1099511628211u;
+  }
+  return hash;
 }

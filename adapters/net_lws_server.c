@@ -1,4 +1,4 @@
-/* The listener: WebSocket peers and HTTP requests on one port, without TLS.
+/* The listener: WebSocket peers and HTTP requests on one port, with TLS or without.
  *
  * The socket is our own and its connections are handed to libwebsockets, so that an address that is
  * taken is an error here and the number of connections has a bound. While a request waits for its
@@ -96,7 +96,7 @@ bool trp_net_server_accept(struct trp_net_lws *net) {
       return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct lws *wsi = lws_adopt_socket_vhost(net->plain, fd); /* closes it where it fails */
+    struct lws *wsi = lws_adopt_socket_vhost(net->served, fd); /* closes it where it fails */
     if (wsi != NULL) {
       net->accepted[net->accepted_count++] = wsi;
       lws_set_timeout(wsi, PENDING_TIMEOUT_ESTABLISH_WITH_SERVER, HELLO_TIMEOUT_S);
@@ -200,6 +200,7 @@ static int filter_peer(struct lws *wsi) {
 
 static int accept_peer(struct trp_net_link *link) {
   if (!trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_ACCEPTED,
+                                                      .peer = trp_net_link_address(link),
                                                       .path = (const char *)link->body.data})) {
     return -1;
   }
@@ -218,6 +219,7 @@ static int refuse_request(struct lws *wsi, unsigned status) {
 /* A failure is the connection's end, of which its callback tells. */
 static int push_request(struct trp_net_link *link) {
   if (!trp_net_link_push(link, (struct trp_net_event){.kind = TRP_NET_REQUEST,
+                                                      .peer = trp_net_link_address(link),
                                                       .method = link->method,
                                                       .path = (const char *)link->body.data,
                                                       .bytes = link->in.data,

@@ -139,7 +139,7 @@ static bool same_level(struct trp_ladder_entry entry, struct trp_walk_level leve
 static bool same_side(const struct trp_walk *walk, uint32_t symbol, bool bids,
                       const struct trp_ladder_side *side) {
   static struct trp_walk_level levels[LEVELS_COMPARED];
-  uint32_t count = trp_walk_levels(walk, symbol, bids, levels, LEVELS_COMPARED);
+  uint32_t count = trp_walk_levels(walk, symbol, bids, levels, world.levels_compared);
   for (uint32_t i = 0; i < count; i++) {
     if (i >= side->count) return false;
     if (!same_level(side->entries[side->count - 1 - i], levels[i])) return false;
@@ -157,12 +157,11 @@ static bool same_quote(const struct trp_quote *quote, const struct trp_walk_quot
 bool world_matches(const char *symbol) {
   char full[TRP_SYMBOL_NAME_MAX + 1];
   const struct trp_exchange *exchange = world.market;
-  snprintf(full, sizeof full, "%s.BINANCE", symbol);
+  snprintf(full, sizeof full, "%s.%s", symbol, world.exchange.dialect ? "GATEIO" : "BINANCE");
   const struct keeper_row *row = feed_keeper_row(&world.keeper, trp_symbol_find(full));
-  if (exchange == NULL || exchange->market.walk == NULL || row == NULL || !row->whole) return false;
-  const struct trp_walk *walk = exchange->market.walk;
-  int32_t at = trp_walk_find(walk, symbol);
-  if (at < 0) return false;
+  const struct trp_walk *walk = exchange != NULL ? exchange->market.walk : NULL;
+  int32_t at = walk != NULL ? trp_walk_find(walk, symbol) : -1;
+  if (at < 0 || row == NULL || !row->whole) return false;
   struct trp_walk_quote best = trp_walk_best(walk, (uint32_t)at);
   return best.id == row->sequence && same_quote(&row->quote, &best) &&
          same_side(walk, (uint32_t)at, true, &row->ladder.bids) &&
@@ -345,14 +344,15 @@ static void fill_options(const struct world_options *o) {
   const char *const *symbols = o->symbols != NULL ? o->symbols : usual;
   uint32_t symbol_count = 0;
   while (symbols[symbol_count] != NULL) symbol_count++;
-  const uint64_t wall_ns = 1700000000 * TRP_NS_PER_S;
   world.exchange = (struct trp_exchange_options){.stats = &world.stats,
                                                  .host = "0.0.0.0",
                                                  .port = 9000,
                                                  .seed = o->seed,
                                                  .symbols = "SOLUSDT",
-                                                 .wall_ns = wall_ns,
+                                                 .wall_ns = 1700000000 * TRP_NS_PER_S,
+                                                 .dialect = o->dialect,
                                                  .quotes_per_s = either(o->quotes_per_s, 10)};
+  world.levels_compared = either(o->levels_compared, LEVELS_COMPARED);
   world.feed = (struct trp_feed_options){
       .ws_base = o->ws_base != NULL ? o->ws_base : "ws://" STREAM_HOST,
       .http_base = o->http_base != NULL ? o->http_base : "http://" API_HOST,
@@ -367,7 +367,7 @@ static void fill_options(const struct world_options *o) {
                    .stale_ms = either(o->stale_ms, 2000),
                    .ack_timeout_ms = 2000,
                    .snapshot_timeout_ms = 3000},
-      .wall_ns = wall_ns};
+      .wall_ns = world.exchange.wall_ns};
 }
 
 void world_begin(const struct world_options *o) {

@@ -14,6 +14,7 @@
 
 #include "adapters/binance.h"
 #include "adapters/exchange.h"
+#include "adapters/exchange_dialect.h"
 #include "adapters/net_sim.h"
 #include "runtime/sim.h"
 #include "test/story/feed_keeper.h"
@@ -29,16 +30,18 @@ struct world_options {
   uint32_t quotes_per_s; /* 10 */
   const char *ws_base;   /* the exchange; FLAKY_URL */
   bool stay_disconnected;
-  uint32_t connect_ms;              /* 2,000 */
-  uint32_t heartbeat_ms;            /* 3,000 */
-  uint32_t stale_ms;                /* 2,000 */
-  uint32_t backoff_max_ms;          /* 30,000 */
-  const char *http_base;            /* the exchange */
-  const char *const *symbols;       /* BTCUSDT, ETHUSDT; NULL at the end */
-  const struct trp_kind *feed_kind; /* trp_binance_feed_kind */
-  uint32_t symbols_max;             /* of the feed */
-  uint32_t streams_at_once;         /* that the feed may have: 1 */
-  const struct trp_spec *extra;     /* one more actor, started before the feed; NULL */
+  uint32_t connect_ms;                        /* 2,000 */
+  uint32_t heartbeat_ms;                      /* 3,000 */
+  uint32_t stale_ms;                          /* 2,000 */
+  uint32_t backoff_max_ms;                    /* 30,000 */
+  const char *http_base;                      /* the exchange */
+  const char *const *symbols;                 /* BTCUSDT, ETHUSDT; NULL at the end */
+  const struct trp_kind *feed_kind;           /* trp_binance_feed_kind */
+  const struct trp_exchange_dialect *dialect; /* the exchange's: Binance's */
+  uint32_t levels_compared;                   /* of a side with the truth: 200 at most */
+  uint32_t symbols_max;                       /* of the feed */
+  uint32_t streams_at_once;                   /* that the feed may have: 1 */
+  const struct trp_spec *extra;               /* one more actor, started before the feed; NULL */
 };
 
 struct world_reply {
@@ -56,6 +59,7 @@ struct world {
   struct trp_feed_options feed;
   struct trp_net *flaky_net;
   struct keeper keeper, *keeper_args;
+  uint32_t levels_compared;
   void *market; /* struct trp_exchange of the incarnation that lives; NULL */
 
   struct {               /* how the flaky server behaves */

@@ -267,7 +267,8 @@ static void open_nets(const struct rig_options *o) {
                                                .capture = o->capture,
                                                .snapshots = o->snapshots,
                                                .quotes_per_s = o->quotes_per_s,
-                                               .weight_per_min = WEIGHT_PER_MIN};
+                                               .weight_per_min = WEIGHT_PER_MIN,
+                                               .attempts_max = WEIGHT_PER_MIN};
   assert_int_equal(TRP_OK, trp_exchange_listen(&rig.exchange));
   snprintf(rig.ws_base, sizeof rig.ws_base, "ws://127.0.0.1:%u", rig.stats.port);
   snprintf(rig.http_base, sizeof rig.http_base, "http://127.0.0.1:%u", rig.stats.port);

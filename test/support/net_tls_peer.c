@@ -60,20 +60,50 @@ static bool write_certificate(const char *path, X509 *certificate) {
   return file != NULL && fclose(file) == 0 && written;
 }
 
-static SSL_CTX *make_context(const char *subject, const char *ca_file) {
-  SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+/* What a server shows, signed by an authority of its own, whose certificate is written. */
+struct identity {
+  EVP_PKEY *key;
+  X509 *certificate; /* NULL: something failed */
+};
+
+static struct identity make_identity(const char *subject, const char *ca_file) {
+  struct identity made = {.key = EVP_EC_gen("P-256")};
   EVP_PKEY *ca_key = EVP_EC_gen("P-256");
-  EVP_PKEY *key = EVP_EC_gen("P-256");
   X509 *ca = make_certificate(ca_key, "test authority", NULL, ca_key, NID_basic_constraints,
                               "critical,CA:TRUE");
-  X509 *own = make_certificate(key, "test server", ca, ca_key, NID_subject_alt_name, subject);
-  bool made = ca != NULL && own != NULL && write_certificate(ca_file, ca) &&
-              SSL_CTX_use_certificate(context, own) == 1 &&
-              SSL_CTX_use_PrivateKey(context, key) == 1;
-  X509_free(own);
+  if (ca != NULL && write_certificate(ca_file, ca)) {
+    made.certificate =
+        make_certificate(made.key, "test server", ca, ca_key, NID_subject_alt_name, subject);
+  }
   X509_free(ca);
-  EVP_PKEY_free(key);
   EVP_PKEY_free(ca_key);
+  return made;
+}
+
+static void free_identity(struct identity *identity) {
+  X509_free(identity->certificate);
+  EVP_PKEY_free(identity->key);
+}
+
+bool trp_tls_peer_files(const char *subject, const char *ca_file, const char *cert_file,
+                        const char *key_file) {
+  struct identity identity = make_identity(subject, ca_file);
+  FILE *file = fopen(key_file, "w");
+  bool written = file != NULL && identity.certificate != NULL &&
+                 PEM_write_PrivateKey(file, identity.key, NULL, NULL, 0, NULL, NULL) == 1;
+  written = file != NULL && fclose(file) == 0 && written &&
+            write_certificate(cert_file, identity.certificate);
+  free_identity(&identity);
+  return written;
+}
+
+static SSL_CTX *make_context(const char *subject, const char *ca_file) {
+  SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+  struct identity identity = make_identity(subject, ca_file);
+  bool made = identity.certificate != NULL &&
+              SSL_CTX_use_certificate(context, identity.certificate) == 1 &&
+              SSL_CTX_use_PrivateKey(context, identity.key) == 1;
+  free_identity(&identity);
   if (!made) {
     SSL_CTX_free(context);
     return NULL;

@@ -16,6 +16,10 @@ struct trp_tls_peer;
  * where something fails. */
 struct trp_tls_peer *trp_tls_peer_start(const char *subject, const char *ca_file,
                                         unsigned delay_ms);
+
+/* The same certificates without a server: chain and key of one are written too. */
+bool trp_tls_peer_files(const char *subject, const char *ca_file, const char *cert_file,
+                        const char *key_file);
 void trp_tls_peer_stop(struct trp_tls_peer **peer);
 uint16_t trp_tls_peer_port(const struct trp_tls_peer *peer);
 

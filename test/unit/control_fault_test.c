@@ -10,9 +10,11 @@
 #include "actors/control_fault.h"
 #include "runtime/fault_text.h"
 
-static void every_actor_takes_four_faults_and_an_exchange_eight(void **state) {
-  static const char *const faults[] = {"panic", "exit", "error",     "stall:250",
-                                       "drop",  "gap",  "silence:5", "refuse:5"};
+static void every_actor_takes_four_faults_and_an_exchange_more(void **state) {
+  static const char *const faults[] = {
+      "panic",     "exit",        "error",           "stall:250",   "drop",       "gap",   "expire",
+      "silence:5", "refuse:5",    "garbage:5",       "half-open:5", "shutdown:5", "429:5", "418:5",
+      "reorder:5", "duplicate:5", "mixed:7:86400000"};
   (void)state;
   for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
     assert_true(trp_control_fault_known("exchange", faults[i]));
@@ -21,9 +23,25 @@ static void every_actor_takes_four_faults_and_an_exchange_eight(void **state) {
 }
 
 static void nonsense_is_nobodys_fault(void **state) {
-  static const char *const texts[] = {"",       "dance",   "Panic",    "panic:10",
-                                      "stall",  "drop:1",  "gap ",     "silence",
-                                      "error ", "refuse:", "refuse:0", "silence:x"};
+  static const char *const texts[] = {"",
+                                      "dance",
+                                      "Panic",
+                                      "panic:10",
+                                      "stall",
+                                      "drop:1",
+                                      "gap ",
+                                      "silence",
+                                      "error ",
+                                      "refuse:",
+                                      "refuse:0",
+                                      "silence:x",
+                                      "expire:1",
+                                      "429",
+                                      "mixed:5",
+                                      "mixed::5",
+                                      "mixed:x:5",
+                                      "mixed:5:0",
+                                      "mixed:99999999999999999999:5"};
   (void)state;
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     assert_false(trp_control_fault_known("exchange", texts[i]));
@@ -68,7 +86,7 @@ static void a_time_is_digits_from_one_to_a_day(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_actor_takes_four_faults_and_an_exchange_eight),
+      cmocka_unit_test(every_actor_takes_four_faults_and_an_exchange_more),
       cmocka_unit_test(nonsense_is_nobodys_fault),
       cmocka_unit_test(the_words_name_what_is_taken),
       cmocka_unit_test(a_time_is_digits_from_one_to_a_day),

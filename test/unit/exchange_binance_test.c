@@ -89,7 +89,7 @@ static void each_form_of_the_url_is_understood(void **state) {
     if (session.count > 0) {
       assert_string_equal(forms[i].last, session.subs[session.count - 1].name);
     }
-    trp_exchange_binance_close(&session);
+    trp_exchange_subs_fini(&session);
   }
 }
 
@@ -121,7 +121,7 @@ static void a_connection_has_room_for_1024_streams_and_no_more(void **state) {
   assert_string_equal(
       "{\"result\":null,\"id\":2}",
       say(&session, "{\"method\":\"SUBSCRIBE\",\"params\":[\"s0001@trade\"],\"id\":2}"));
-  trp_exchange_binance_close(&session);
+  trp_exchange_subs_fini(&session);
   sprintf(path + size, "x@trade");
   assert_int_equal(TRP_LIMIT, trp_exchange_binance_open(&session, &market, path, 0));
   free(path);
@@ -142,8 +142,8 @@ static void subscriptions_come_and_go_and_are_listed(void **state) {
                       say(&session,
                           "{\"method\":\"SUBSCRIBE\",\"params\":[\"btcusdt@bookTicker\","
                           "\"ethusdt@depth@100ms\",\"0\"],\"id\":1}"));
-  assert_true(trp_exchange_binance_hears(&session, ticker));
-  assert_true(trp_exchange_binance_hears(&session, depth));
+  assert_true(trp_exchange_hears(&session, ticker));
+  assert_true(trp_exchange_hears(&session, depth));
   assert_string_equal(
       "{\"result\":[\"btcusdt@bookTicker\",\"ethusdt@depth@100ms\",\"0\"],\"id\":\"x-1\"}",
       say(&session, "{\"id\":\"x-1\",\"method\":\"LIST_SUBSCRIPTIONS\"}"));
@@ -151,11 +151,11 @@ static void subscriptions_come_and_go_and_are_listed(void **state) {
                       say(&session,
                           " {\"params\" : [ \"btcusdt@bookTicker\", \"never@had\" ] , "
                           "\"method\":\"UNSUBSCRIBE\",\"id\":-5}\r\n"));
-  assert_false(trp_exchange_binance_hears(&session, ticker));
-  assert_true(trp_exchange_binance_hears(&session, depth));
+  assert_false(trp_exchange_hears(&session, ticker));
+  assert_true(trp_exchange_hears(&session, depth));
   assert_string_equal("{\"result\":[\"ethusdt@depth@100ms\",\"0\"],\"id\":null}",
                       say(&session, "{\"method\":\"LIST_SUBSCRIPTIONS\",\"id\":null}"));
-  trp_exchange_binance_close(&session);
+  trp_exchange_subs_fini(&session);
 }
 
 static void the_combined_property_is_got_and_set(void **state) {
@@ -181,7 +181,7 @@ static void the_combined_property_is_got_and_set(void **state) {
       "{\"code\":2,\"msg\":\"Invalid request: property name must be a string\",\"id\":6}",
       say(&session, "{\"method\":\"SET_PROPERTY\",\"params\":[7,true],\"id\":6}"));
   assert_true(session.combined);
-  trp_exchange_binance_close(&session);
+  trp_exchange_subs_fini(&session);
 }
 
 static void wrong_requests_get_the_documented_errors(void **state) {
@@ -226,7 +226,7 @@ static void wrong_requests_get_the_documented_errors(void **state) {
     assert_string_equal(cases[i].tail, reply + strlen(reply) - strlen(cases[i].tail));
     assert_int_equal(0, session.count);
   }
-  trp_exchange_binance_close(&session);
+  trp_exchange_subs_fini(&session);
 }
 
 static void a_subscription_is_taken_whole_or_not_at_all(void **state) {
@@ -240,7 +240,7 @@ static void a_subscription_is_taken_whole_or_not_at_all(void **state) {
   sprintf(request + size, "],\"id\":1}");
   assert_non_null(strstr(say(&session, request), "too many parameters"));
   assert_int_equal(1, session.count);
-  trp_exchange_binance_close(&session);
+  trp_exchange_subs_fini(&session);
 }
 
 /* ---- events ---- */
@@ -362,18 +362,18 @@ static void payloads_have_the_exact_shape_of_the_exchange(void **state) {
 
 static void assert_starts(const char *with) { assert_memory_equal(with, text.bytes, strlen(with)); }
 
-static struct trp_exchange_weight weight;
+static struct trp_exchange_meter meter;
 
 static uint16_t get(const char *path) {
   struct trp_exchange_response response;
-  trp_exchange_binance_rest(&market, &weight, "GET", path, 0, &response, &text);
+  trp_exchange_rest(&trp_exchange_binance, &market, &meter, "GET", path, 0, &response, &text);
   assert_json();
   return response.status;
 }
 
 static void rest_answers_in_the_shapes_of_the_exchange(void **state) {
   (void)state;
-  weight = (struct trp_exchange_weight){0};
+  meter = (struct trp_exchange_meter){0};
   assert_int_equal(200, get("/api/v3/ping"));
   assert_string_equal("{}", text.bytes);
   assert_int_equal(200, get("/api/v3/time"));
@@ -441,7 +441,7 @@ static void rest_refuses_with_the_documented_errors(void **state) {
       {"/api/v3/nothing", 404, "{\"code\":"},
       {"/", 404, "{\"code\":"},
   };
-  weight = (struct trp_exchange_weight){0};
+  meter = (struct trp_exchange_meter){0};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     assert_int_equal(cases[i].status, get(cases[i].path));
     assert_starts(cases[i].start);
@@ -451,7 +451,7 @@ static void rest_refuses_with_the_documented_errors(void **state) {
 static void weights_are_counted_and_limited_a_minute(void **state) {
   (void)state;
   struct trp_exchange_response response;
-  weight = (struct trp_exchange_weight){.max = 300};
+  meter = (struct trp_exchange_meter){.max = 300};
   static const struct {
     const char *path;
     const char *used;
@@ -462,18 +462,20 @@ static void weights_are_counted_and_limited_a_minute(void **state) {
                {"/api/v3/ticker/bookTicker", " 77\r\n"},
                {"/api/v3/aggTrades?symbol=BTCUSDT", " 81\r\n"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-    trp_exchange_binance_rest(&market, &weight, "GET", cases[i].path, 0, &response, &text);
+    trp_exchange_rest(&trp_exchange_binance, &market, &meter, "GET", cases[i].path, 0, &response,
+                      &text);
     assert_int_equal(200, response.status);
     char expected[64];
     snprintf(expected, sizeof expected, "X-MBX-USED-WEIGHT-1M:%s", cases[i].used);
     assert_string_equal(expected, response.extra);
   }
   const char *heavy = "/api/v3/depth?symbol=BTCUSDT&limit=5000";
-  trp_exchange_binance_rest(&market, &weight, "GET", heavy, 0, &response, &text);
+  trp_exchange_rest(&trp_exchange_binance, &market, &meter, "GET", heavy, 0, &response, &text);
   assert_int_equal(429, response.status);
   assert_starts("{\"code\":-1003,");
   assert_non_null(strstr(response.extra, "Retry-After: 40\r\n")); /* 20 s into its minute */
-  trp_exchange_binance_rest(&market, &weight, "GET", heavy, 40000 * MS, &response, &text);
+  trp_exchange_rest(&trp_exchange_binance, &market, &meter, "GET", heavy, 40000 * MS, &response,
+                    &text);
   assert_int_equal(200, response.status);
 }
 

@@ -134,27 +134,29 @@ static void depth_over_rest_is_the_recorded_answer(void **state) {
   (void)state;
   struct trp_replay *replay = opened(capture_path, snapshots_path, 1);
   struct trp_exchange_market market = {.replay = replay};
-  struct trp_exchange_weight weight = {0};
+  struct trp_exchange_meter meter = {0};
   struct trp_exchange_response response;
   struct trp_exchange_text body = {0};
-  trp_exchange_binance_rest(&market, &weight, "GET", "/api/v3/depth?symbol=ABCUSDT&limit=5", 0,
-                            &response, &body);
+  trp_exchange_rest(&trp_exchange_binance, &market, &meter, "GET",
+                    "/api/v3/depth?symbol=ABCUSDT&limit=5", 0, &response, &body);
   assert_int_equal(200, response.status);
   assert_string_equal("{\"lastUpdateId\":1,\"bids\":[[\"1.5\",\"2\"]],\"asks\":[[\"1.6\",\"3\"]]}",
                       body.bytes);
-  trp_exchange_binance_rest(&market, &weight, "GET", "/api/v3/ticker/bookTicker?symbol=ABCUSDT", 0,
-                            &response, &body);
+  trp_exchange_rest(&trp_exchange_binance, &market, &meter, "GET",
+                    "/api/v3/ticker/bookTicker?symbol=ABCUSDT", 0, &response, &body);
   assert_string_equal(
       "{\"symbol\":\"ABCUSDT\",\"bidPrice\":\"1.5\",\"bidQty\":\"2\",\"askPrice\":"
       "\"1.6\",\"askQty\":\"3\"}",
       body.bytes);
-  trp_exchange_binance_rest(&market, &weight, "GET", "/api/v3/depth?symbol=XYZUSDT", 0, &response,
-                            &body);
+  trp_exchange_rest(&trp_exchange_binance, &market, &meter, "GET", "/api/v3/depth?symbol=XYZUSDT",
+                    0, &response, &body);
   assert_int_equal(400, response.status); /* a symbol without a recorded snapshot */
-  trp_exchange_binance_rest(&market, &weight, "GET", "/api/v3/exchangeInfo", 0, &response, &body);
+  trp_exchange_rest(&trp_exchange_binance, &market, &meter, "GET", "/api/v3/exchangeInfo", 0,
+                    &response, &body);
   assert_int_equal(200, response.status);
   assert_non_null(strstr(body.bytes, "\"baseAsset\":\"XYZ\""));
-  trp_exchange_binance_rest(&market, &weight, "GET", "/api/v3/ticker/24hr", 0, &response, &body);
+  trp_exchange_rest(&trp_exchange_binance, &market, &meter, "GET", "/api/v3/ticker/24hr", 0,
+                    &response, &body);
   assert_int_equal(200, response.status);
   trp_exchange_text_free(&body);
   trp_replay_close(&replay);
@@ -253,7 +255,7 @@ static void a_real_recording_comes_out_whole_and_in_order(void **state) {
   }
   trp_capture_destroy(&capture);
   fclose(file);
-  trp_exchange_binance_close(&session);
+  trp_exchange_subs_fini(&session);
   trp_replay_close(&replay);
 }
 
