@@ -214,6 +214,10 @@ static void a_stuck_actor_is_abandoned_at_its_deadline_and_named_with_its_stack(
     fail_msg("stack: %s", part(report, "culprit")->stack);
   }
   assert_string_equal(part(report, "innocent")->verdict, "clean");
+  struct trp_actor_info info;
+  assert_true(trp_system_actor(system, 2, &info));
+  assert_int_equal(info.state, TRP_ACTOR_STUCK);
+  assert_string_equal(trp_actor_state_text(info.state), "stuck");
   assert_string_equal(part(report, "root")->verdict, "clean");
   assert_int_equal(handled, 10);
   assert_int_equal(report->left_behind[TRP_RES_THREAD], 1);
@@ -221,6 +225,11 @@ static void a_stuck_actor_is_abandoned_at_its_deadline_and_named_with_its_stack(
   assert_int_equal(part(report, "culprit")->ledger.pending, 1);
   trp_system_destroy(&system);
   atomic_store(&stuck, false);
+  for (int i = 0; i < 5000 && info.state == TRP_ACTOR_STUCK; i++) {
+    nap(1);
+    assert_true(trp_system_actor(kept, 2, &info));
+  }
+  assert_int_equal(info.state, TRP_ACTOR_GONE); /* it moves after all */
   await_count(&ended, 2); /* let go, it still ends by itself, in memory that was left to it */
   nap(50);
   trp_stack_uninstall();
