@@ -78,9 +78,7 @@ static void tell(const char *name, uint16_t type) {
   (void)!trp_system_send(the_system, who, type, NULL, 0);
 }
 
-static struct trp_actor *actor(const char *name) {
-  return trp_system_find_named(the_system, name);
-}
+static struct trp_actor *actor(const char *name) { return trp_system_find_named(the_system, name); }
 
 static void await_state(const char *name, enum trp_actor_state state) {
   for (int i = 0; i < 5000 && trp_actor_state(actor(name)) != state; i++) nap();
