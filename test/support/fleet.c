@@ -6,6 +6,7 @@
 
 #include "test/support/fleet.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,10 +127,20 @@ static void add_actors(void) {
   }
 }
 
+static void *nothing(void *arg) { return arg; }
+
+/* A sanitizer that has a thread of its own begins it with the program's first. */
+static void begin_sanitizers_thread(void) {
+  pthread_t thread;
+  assert_int_equal(0, pthread_create(&thread, NULL, nothing, NULL));
+  pthread_join(thread, NULL);
+}
+
 void fleet_begin(const struct fleet_options *o) {
   assert_in_range(o->feeds, 1, FLEET_FEEDS_MAX);
   memset(&fleet, 0, sizeof fleet);
   fleet.options = *o;
+  begin_sanitizers_thread();
   fleet.threads_before = trp_task_count();
   fleet.descriptors_before = trp_fd_count();
   trp_consumer_view_init(&fleet.view);
