@@ -13,7 +13,7 @@
 #include "actors/thread_monitor_threads.h"
 #include "runtime/system.h"
 
-enum { LOOK_MIN_MS = 10, STACKS_A_LOOK = 4, STATES = TRP_ACTOR_GONE + 1 };
+enum { LOOK_MIN_MS = 10, STACKS_A_LOOK = 4, ORPHANS_ACTORS_MAX = 16384, STATES = TRP_ACTOR_GONE + 1 };
 
 enum told { NOTHING, STALLED, INACTIVE };
 
@@ -274,7 +274,8 @@ static enum trp_err look(struct trp_self *self, struct monitor *m) {
       trp_monitor_threads_look(&m->threads, self, &m->news, m->options.beat_limit_ms,
                                &m->stacks_left);
     }
-    trp_monitor_figures_orphans(&m->figures, self);
+    bool few = m->watched_count <= ORPHANS_ACTORS_MAX || now >= m->report_due_ns;
+    if (few) trp_monitor_figures_orphans(&m->figures, self);
     trp_monitor_figures_sample(&m->figures, self);
   }
   if (now >= m->report_due_ns) {

@@ -8,7 +8,8 @@
  * Counts, states and growth per hour are logged regularly (monitor.report, monitor.trend), threads
  * that nobody registered and no library is known to start once each (thread.unknown), what keeps
  * growing when it does (monitor.growth), and what belongs to nobody, which is always nothing
- * (monitor.orphans: timers, asks, subscriptions and monitors, found by walking all there are).
+ * (monitor.orphans: timers, asks, subscriptions and monitors, found by walking all there are; in a
+ * system of more than 16,384 actors only before each report, since that takes its time).
  *
  * MONITOR_QUERY, asked: MONITOR_REPORT. OPERATOR "report", asked: RESULT with the counts and
  * states; sent: the log lines at once. OPERATOR "growth", asked: growth per hour and verdicts.

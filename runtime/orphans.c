@@ -64,6 +64,21 @@ static void look_at_edges(struct trp_system *system, struct trp_orphans *out) {
   pthread_mutex_unlock(&system->graph.lock);
 }
 
+/* A subscription is an edge, which goes with either end: what an actor still counts beyond its
+ * edges belongs to subscribers that have gone. */
+static void look_at_keeper(struct trp_system *system, const struct trp_actor *a,
+                           struct trp_orphans *out) {
+  int64_t held = atomic_load_explicit(&a->held[TRP_RES_SUBSCRIPTION], memory_order_acquire);
+  if (held <= 0 || has_ended(a)) return;
+  int64_t edges = 0;
+  pthread_mutex_lock(&system->graph.lock);
+  for (uint32_t i = 0; i < system->graph.count; i++) {
+    if (system->graph.edges[i].from == a->index) edges += system->graph.edges[i].dynamic;
+  }
+  pthread_mutex_unlock(&system->graph.lock);
+  if (held > edges) count(out, TRP_ORPHAN_SUBSCRIPTION, (uint64_t)(held - edges), a);
+}
+
 static void look_at_asks(struct trp_system *system, struct trp_orphans *out) {
   for (uint64_t index = 0;; index++) {
     struct trp_ask *ask = trp_ask_find(&system->asks, (index + 1) << 40);
@@ -85,6 +100,7 @@ void trp_system_orphans(struct trp_system *system, struct trp_orphans *out) {
   for (uint32_t i = 0; i < actors; i++) {
     look_at_holdings(trp_slots_at(&system->slots, i), out);
     look_at_watchers(trp_slots_at(&system->slots, i), out);
+    look_at_keeper(system, trp_slots_at(&system->slots, i), out);
   }
   look_at_edges(system, out);
   look_at_asks(system, out);

@@ -4,8 +4,9 @@
  * What exists is walked, not what was counted: every record of an ask, every watch listed at its
  * target, every dynamic edge of the graph; of timers and of what authors account for, what each
  * ended actor still holds. An incarnation gives everything back before its actor is seen as down,
- * so whatever is found is an orphan at that moment; only an edge that is being taken back by who
- * just added it may show in one look and not in the next.
+ * so whatever is found is an orphan at that moment; only a subscription that is being given back
+ * may show in one look and not in the next: who keeps it has not heard of the subscriber's end yet,
+ * or who just added its edge is taking it back.
  *
  * Thread: any. Costs a short lock per actor, one for the graph and one for the asks. */
 #ifndef TRP_RUNTIME_ORPHANS_H
@@ -16,7 +17,7 @@
 enum trp_orphan {
   TRP_ORPHAN_TIMER,
   TRP_ORPHAN_ASK,
-  TRP_ORPHAN_SUBSCRIPTION, /* a dynamic edge, or one that is accounted for */
+  TRP_ORPHAN_SUBSCRIPTION, /* a dynamic edge, or one that is accounted for without an edge */
   TRP_ORPHAN_MONITOR,      /* watches too */
   TRP_ORPHAN_OTHER,        /* threads, descriptors, sockets */
   TRP_ORPHAN_KINDS

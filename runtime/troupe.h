@@ -485,7 +485,8 @@ enum trp_resource {
 };
 
 /* Tells the account that this actor took (+n) or gave back (-n) something. Timers and asks are
- * counted by the runtime itself. Thread: owner. */
+ * counted by the runtime itself; a subscription is counted by who keeps it, one for each edge from
+ * there (trp_edge_add). Thread: owner. */
 void trp_account(struct trp_self *self, enum trp_resource what, int64_t delta);
 
 /* ---- logging ------------------------------------------------------------------------------ */
