@@ -13,7 +13,12 @@
 #include "actors/thread_monitor_threads.h"
 #include "runtime/system.h"
 
-enum { LOOK_MIN_MS = 10, STACKS_A_LOOK = 4, ORPHANS_ACTORS_MAX = 16384, STATES = TRP_ACTOR_GONE + 1 };
+enum {
+  LOOK_MIN_MS = 10,
+  STACKS_A_LOOK = 4,
+  ORPHANS_ACTORS_MAX = 16384,
+  STATES = TRP_ACTOR_GONE + 1
+};
 
 enum told { NOTHING, STALLED, INACTIVE };
 

@@ -29,7 +29,8 @@ struct crash_sample crash_cycles_run(uint32_t count, uint32_t total);
 /* As run, but the last one to die leaves its memory behind. */
 struct crash_sample crash_cycles_forgetful(uint32_t count, uint32_t total);
 
-/* The name of the first figure that differs, NULL where all are equal. */
+/* The name of the first figure that differs, NULL where all are equal (of heap bytes, but for what
+ * glibc's rounding makes of the same objects). */
 const char *crash_difference(const struct crash_sample *a, const struct crash_sample *b);
 
 /* Stops, and the ledger must balance. */
