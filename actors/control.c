@@ -1,3 +1,4 @@
+/* Long because each verb of the protocol has its few lines here. */
 #include "actors/control.h"
 
 #include <stdarg.h>

@@ -45,14 +45,12 @@ static const struct trp_kind kind = {.name = "busy", .receive = receive};
 
 static int open_system(void **state) {
   (void)state;
+  const struct trp_restart_policy mortal = {.restart = TRP_TEMPORARY};
   const struct trp_spec specs[] = {
       {.name = "supervisor", .kind = &trp_supervisor_kind},
       {.name = "event_engine", .kind = &trp_event_engine_kind, .supervisor = "supervisor"},
       {.name = "other", .kind = &kind, .supervisor = "supervisor"},
-      {.name = "mayfly",
-       .kind = &kind,
-       .supervisor = "supervisor",
-       .restart = {.restart = TRP_TEMPORARY}},
+      {.name = "mayfly", .kind = &kind, .supervisor = "supervisor", .restart = mortal},
       {.name = "phoenix",
        .kind = &kind,
        .supervisor = "supervisor",
