@@ -20,7 +20,7 @@
 #include "actors/rate_limiter.h"
 #include "actors/supervisor.h"
 #include "actors/thread_monitor.h"
-#include "adapters/binance_feed.h"
+#include "adapters/binance.h"
 #include "adapters/control_ipc.h"
 #include "adapters/exchange.h"
 #include "adapters/net_lws.h"
@@ -40,7 +40,7 @@ static struct {
   struct trp_net *exchange_net, *feed_net;
   struct trp_exchange_stats stats;
   struct trp_exchange_options exchange;
-  struct trp_binance_feed_options feed;
+  struct trp_feed_options feed;
   struct trp_rate_limiter_options limiter;
   struct trp_control_options control;
   struct trp_control_ipc *ipc;
@@ -59,11 +59,11 @@ static void open_edges(void) {
   /* Names, so that they are looked up. */
   snprintf(house.ws_base, sizeof house.ws_base, "ws://localhost:%u", house.stats.port);
   snprintf(house.http_base, sizeof house.http_base, "http://localhost:%u", house.stats.port);
-  house.feed = (struct trp_binance_feed_options){.net = house.feed_net,
-                                                 .ws_base = house.ws_base,
-                                                 .http_base = house.http_base,
-                                                 .symbols = symbols,
-                                                 .symbol_count = 1};
+  house.feed = (struct trp_feed_options){.net = house.feed_net,
+                                         .ws_base = house.ws_base,
+                                         .http_base = house.http_base,
+                                         .symbols = symbols,
+                                         .symbol_count = 1};
   snprintf(name, sizeof name, "known-%d", (int)getpid());
   enum trp_err err = trp_control_ipc_open(&house.ipc, name, why, sizeof why);
   assert_string_equal("", why);

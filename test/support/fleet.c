@@ -19,7 +19,7 @@
 #include "actors/rate_limiter.h"
 #include "actors/supervisor.h"
 #include "actors/thread_monitor.h"
-#include "adapters/binance_feed.h"
+#include "adapters/binance.h"
 #include "adapters/exchange.h"
 #include "adapters/net_lws.h"
 #include "runtime/fdcount.h"
@@ -34,7 +34,7 @@ static struct {
   struct trp_net *exchange_net, *nets[FLEET_FEEDS_MAX];
   struct trp_exchange_stats stats;
   struct trp_exchange_options exchange;
-  struct trp_binance_feed_options feeds[FLEET_FEEDS_MAX];
+  struct trp_feed_options feeds[FLEET_FEEDS_MAX];
   struct trp_consumer_options consumer;
   struct trp_consumer_view view;
   struct trp_thread_monitor_options monitor;
@@ -80,14 +80,13 @@ static void open_nets(void) {
   snprintf(fleet.http_base, sizeof fleet.http_base, "http://127.0.0.1:%u", fleet.stats.port);
   for (uint32_t i = 0; i < fleet.options.feeds; i++) {
     assert_int_equal(TRP_OK, trp_net_lws_new(&fleet.nets[i], NULL));
-    fleet.feeds[i] =
-        (struct trp_binance_feed_options){.net = fleet.nets[i],
-                                          .ws_base = fleet.ws_base,
-                                          .http_base = fleet.http_base,
-                                          .symbols = symbols,
-                                          .symbol_count = 1,
-                                          .backoff = {.max_ms = 1000},
-                                          .protocol = {.weight_per_min = WEIGHT_PER_MIN}};
+    fleet.feeds[i] = (struct trp_feed_options){.net = fleet.nets[i],
+                                               .ws_base = fleet.ws_base,
+                                               .http_base = fleet.http_base,
+                                               .symbols = symbols,
+                                               .symbol_count = 1,
+                                               .backoff = {.max_ms = 1000},
+                                               .protocol = {.weight_per_min = WEIGHT_PER_MIN}};
   }
 }
 
