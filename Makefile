@@ -81,7 +81,8 @@ BENCHES := $(call programs,$(BENCH_SRC))
 HARNESS := $(B)/bench/harness
 HARNESS_LIB := $(B)/bench/libharness.a
 STORMS := $(foreach p,$(TESTS),$(if $(findstring storm,$(notdir $p)),$p))
-CHECKS := test/tools/check-readme test/tools/check-layers test/tools/check-cxx
+CHECKS := test/tools/check-readme test/tools/check-layers test/tools/check-waits \
+  test/tools/check-cxx
 OBJECTS := $(call objects,$(LIB_SRC) $(GEN_SRC) $(CLI_SRC) $(TEST_SRC) $(HELP_SRC) $(SOAK_SRC) \
   $(FUZZ_SRC) $(EXAMPLE_SRC) $(BENCH_SRC) $(HARNESS_SRC) $(REPLAY_SRC))
 

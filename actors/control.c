@@ -1,3 +1,4 @@
+/* Long because each verb of the protocol has its few lines here. */
 #include "actors/control.h"
 
 #include <stdarg.h>
@@ -20,8 +21,9 @@ struct job {
   struct trp_request request;
   uint64_t correlation; /* of the question to who carries it out; 0: none */
   uint64_t until_ns;    /* watch */
-  uint32_t views_left;  /* status: feeds that have not answered */
+  uint32_t views_left;  /* status: feeds and the monitor, where they have not answered */
   struct trp_feed_view views[TRP_CONTROL_FEEDS_MAX];
+  struct trp_monitor_view monitor;
 };
 
 struct control {
@@ -132,8 +134,19 @@ static void tell(struct trp_self *self, struct control *c, struct job *job, stru
 /* ---- the verbs ------------------------------------------------------------------------------- */
 
 static void answer_status(struct trp_self *self, struct control *c, struct job *job) {
-  trp_control_pack_status(begin(c, job, TRP_OK, ""), self, c->options, job->views);
+  trp_control_pack_status(begin(c, job, TRP_OK, ""), self, c->options, job->views, &job->monitor);
   finish_packed(c, job);
+}
+
+static void ask_monitor(struct trp_self *self, struct control *c, struct job *job) {
+  static const struct trp_monitor_query query;
+  struct trp_monitor_view *view = &job->monitor;
+  struct trp_ref monitor = trp_whereis(self, c->options->monitor);
+  view->err = TRP_DEAD;
+  if (trp_ref_is_nobody(monitor)) return;
+  view->err = trp_ask(self, monitor, TRP_MONITOR_QUERY, &query, sizeof query, FEED_STATE_NS,
+                      &view->correlation);
+  job->views_left += view->err == TRP_OK;
 }
 
 static void do_status(struct trp_self *self, struct control *c, struct job *job) {
@@ -147,7 +160,13 @@ static void do_status(struct trp_self *self, struct control *c, struct job *job)
                         &view->correlation);
     job->views_left += view->err == TRP_OK;
   }
+  if (c->options->monitor != NULL) ask_monitor(self, c, job);
   if (job->views_left == 0) answer_status(self, c, job);
+}
+
+static void do_actors(struct trp_self *self, struct control *c, struct job *job) {
+  trp_control_pack_actors(begin(c, job, TRP_OK, ""), self);
+  finish_packed(c, job);
 }
 
 static void do_threads(struct trp_self *self, struct control *c, struct job *job) {
@@ -302,11 +321,11 @@ typedef void verb_fn(struct trp_self *self, struct control *c, struct job *job);
 static const struct {
   const char *verb;
   verb_fn *act;
-} VERBS[] = {{"status", do_status},    {"threads", do_threads}, {"stop", do_stop},
-             {"stop-actor", do_order}, {"restart", do_order},   {"connect", do_feed},
-             {"disconnect", do_feed},  {"subscribe", do_feed},  {"unsubscribe", do_feed},
-             {"send", do_send},        {"log", do_log},         {"watch", do_watch},
-             {"fault", do_fault}};
+} VERBS[] = {{"status", do_status},    {"actors", do_actors},    {"threads", do_threads},
+             {"stop", do_stop},        {"stop-actor", do_order}, {"restart", do_order},
+             {"connect", do_feed},     {"disconnect", do_feed},  {"subscribe", do_feed},
+             {"unsubscribe", do_feed}, {"send", do_send},        {"log", do_log},
+             {"watch", do_watch},      {"fault", do_fault}};
 
 static verb_fn *find_act(const char *verb) {
   for (size_t i = 0; i < sizeof VERBS / sizeof *VERBS; i++) {
@@ -375,6 +394,17 @@ static void take_feed_state(struct trp_self *self, struct control *c, struct job
   if (--job->views_left == 0) answer_status(self, c, job);
 }
 
+static void take_monitor_report(struct trp_self *self, struct control *c, struct job *job,
+                                const struct trp_msg *msg) {
+  struct trp_monitor_view *view = &job->monitor;
+  const struct trp_monitor_report *said = trp_msg_monitor_report(msg);
+  const struct trp_ask_failed *failed = trp_msg_ask_failed(msg);
+  view->correlation = 0;
+  view->err = said != NULL ? TRP_OK : failed != NULL ? (enum trp_err)failed->status : TRP_PROTOCOL;
+  if (said != NULL) view->report = *said;
+  if (--job->views_left == 0) answer_status(self, c, job);
+}
+
 static void take_result(struct control *c, struct job *job, const struct trp_msg *msg) {
   const struct trp_result *result = trp_msg_result(msg);
   const struct trp_ask_failed *failed = trp_msg_ask_failed(msg);
@@ -396,6 +426,10 @@ static void on_answer(struct trp_self *self, struct control *c, const struct trp
     struct trp_feed_view *view = find_view(job, msg->correlation);
     if (view != NULL) {
       take_feed_state(self, c, job, view, msg);
+      return;
+    }
+    if (job->monitor.correlation == msg->correlation) {
+      take_monitor_report(self, c, job, msg);
       return;
     }
     if (job->correlation == msg->correlation) {

@@ -22,6 +22,7 @@ struct trp_control_options {
   const char *supervisor;   /* takes CHILD_COMMAND; NULL: such orders are refused */
   const char *const *feeds; /* names of actors that take FEED_QUERY and FEED_COMMAND */
   size_t feed_count;        /* up to TRP_CONTROL_FEEDS_MAX */
+  const char *monitor;      /* the thread monitor's name, for the status; NULL: none is asked */
   bool allow_faults;
 };
 

@@ -4,6 +4,7 @@
 
 #include "actors/feed_state.h"
 #include "actors/symbol_table.h"
+#include "actors/thread_monitor_growth.h"
 #include "runtime/thread.h"
 
 enum {
@@ -61,12 +62,49 @@ static void pack_feed(struct trp_pack *pack, const char *name, const struct trp_
   trp_pack_member_text(pack, "reason", known ? state->reason : trp_err_text(view->err));
 }
 
+static void pack_figure(struct trp_pack *pack, const char *name, uint64_t now, uint32_t trend,
+                        int64_t per_hour) {
+  trp_pack_text(pack, name);
+  trp_pack_map(pack, 3);
+  trp_pack_member_u64(pack, "now", now);
+  trp_pack_member_text(pack, "verdict", trp_growth_trend_text(trend));
+  trp_pack_member_i64(pack, "per_hour", per_hour);
+}
+
+/* Nil where the system has no monitor that control knows of; its silence is shown too. */
+static void pack_process(struct trp_pack *pack, const struct trp_control_options *options,
+                         const struct trp_monitor_view *view) {
+  const struct trp_monitor_report *r = &view->report;
+  if (options->monitor == NULL) {
+    trp_pack_nil(pack);
+    return;
+  }
+  trp_pack_map(pack, 10);
+  trp_pack_member_text(pack, "error", view->err == TRP_OK ? "" : trp_err_name(view->err));
+  pack_figure(pack, "memory_bytes", r->memory_bytes, r->memory_trend, r->memory_per_hour);
+  pack_figure(pack, "descriptors", r->descriptors, r->descriptors_trend, r->descriptors_per_hour);
+  pack_figure(pack, "threads", r->threads, r->threads_trend, r->threads_per_hour);
+  pack_figure(pack, "actors", r->actors, r->actors_trend, r->actors_per_hour);
+  trp_pack_member_u64(pack, "stalled", r->stalled);
+  trp_pack_member_u64(pack, "inactive", r->inactive);
+  trp_pack_member_u64(pack, "foreign_threads", r->foreign);
+  trp_pack_member_u64(pack, "unknown_threads", r->unknown);
+  trp_pack_text(pack, "orphans");
+  trp_pack_map(pack, 5);
+  trp_pack_member_u64(pack, "timers", r->orphan_timers);
+  trp_pack_member_u64(pack, "asks", r->orphan_asks);
+  trp_pack_member_u64(pack, "subscriptions", r->orphan_subscriptions);
+  trp_pack_member_u64(pack, "monitors", r->orphan_monitors);
+  trp_pack_member_u64(pack, "others", r->orphan_others);
+}
+
 void trp_control_pack_status(struct trp_pack *pack, struct trp_self *self,
                              const struct trp_control_options *options,
-                             const struct trp_feed_view *views) {
+                             const struct trp_feed_view *views,
+                             const struct trp_monitor_view *monitor) {
   struct trp_system *system = trp_self_system(self);
   struct trp_actor_info info;
-  trp_pack_map(pack, 6);
+  trp_pack_map(pack, 7);
   trp_pack_member_text(pack, "system", trp_system_name(system));
   trp_pack_member_text(pack, "version", TRP_VERSION);
   trp_pack_member_text(pack, "state", trp_system_state(system));
@@ -78,6 +116,49 @@ void trp_control_pack_status(struct trp_pack *pack, struct trp_self *self,
   trp_pack_text(pack, "feeds");
   trp_pack_array(pack, (uint32_t)options->feed_count);
   for (size_t i = 0; i < options->feed_count; i++) pack_feed(pack, options->feeds[i], &views[i]);
+  trp_pack_text(pack, "process");
+  pack_process(pack, options, monitor);
+}
+
+/* ---- actors ---------------------------------------------------------------------------------- */
+
+static uint64_t cpu_ns_of(int tid) {
+  struct trp_thread_info info;
+  for (size_t i = 0; tid != 0 && trp_thread_at(i, &info); i++) {
+    if (info.tid == tid) return info.cpu_ns;
+  }
+  return 0;
+}
+
+static void pack_activity(struct trp_pack *pack, const struct trp_actor_info *info) {
+  static const char *const held[TRP_RES_COUNT] = {
+      [TRP_RES_THREAD] = "threads", [TRP_RES_DESCRIPTOR] = "descriptors",
+      [TRP_RES_SOCKET] = "sockets", [TRP_RES_TIMER] = "timers",
+      [TRP_RES_ASK] = "asks",       [TRP_RES_SUBSCRIPTION] = "subscriptions"};
+  trp_pack_map(pack, 10);
+  trp_pack_member_text(pack, "name", info->name);
+  trp_pack_member_text(pack, "state", trp_actor_state_text(info->state));
+  trp_pack_member_i64(pack, "tid", info->tid);
+  trp_pack_member_u64(pack, "incarnation", info->incarnation);
+  trp_pack_member_u64(pack, "turns", info->turns / 2);
+  trp_pack_member_text(pack, "in_turn", info->turns % 2 != 0 ? "yes" : "");
+  trp_pack_member_u64(pack, "turn_limit_ms", info->turn_limit_ms);
+  trp_pack_member_u64(pack, "depth", info->depth);
+  trp_pack_member_u64(pack, "cpu_ms", ms(cpu_ns_of(info->tid)));
+  trp_pack_text(pack, "held");
+  trp_pack_map(pack, TRP_RES_COUNT);
+  for (int r = 0; r < TRP_RES_COUNT; r++) trp_pack_member_i64(pack, held[r], info->held[r]);
+}
+
+void trp_control_pack_actors(struct trp_pack *pack, struct trp_self *self) {
+  struct trp_actor_info info;
+  trp_pack_map(pack, 1);
+  trp_pack_text(pack, "actors");
+  trp_pack_array_open(pack);
+  for (size_t i = 0; trp_system_actor(trp_self_system(self), i, &info); i++) {
+    pack_activity(pack, &info);
+  }
+  trp_pack_array_close(pack);
 }
 
 /* ---- threads --------------------------------------------------------------------------------- */
@@ -88,20 +169,24 @@ static void pack_thread(struct trp_pack *pack, const struct trp_thread_info *inf
   trp_pack_member_text(pack, "role", info->role);
   trp_pack_member_text(pack, "owner", info->owner);
   trp_pack_member_i64(pack, "tid", info->tid);
-  trp_pack_member_text(pack, "state", info->ended ? "ended" : "alive");
+  trp_pack_member_text(pack, "state",
+                       info->vanished ? "vanished"
+                       : info->ended  ? "ended"
+                                      : "alive");
   trp_pack_member_u64(pack, "age_ms", now > info->started_ns ? ms(now - info->started_ns) : 0);
   trp_pack_member_u64(pack, "silent_ms", now > info->beat_ns ? ms(now - info->beat_ns) : 0);
   trp_pack_member_u64(pack, "cpu_ms", ms(info->cpu_ns));
 }
 
-/* Of these only the kernel's word is known: no owner, no times. */
+/* Of these only the kernel's word is known, and by their names whose they are. */
 static void pack_stranger(struct trp_pack *pack, const struct trp_thread_stranger *stranger) {
-  trp_pack_map(pack, 5);
+  trp_pack_map(pack, 6);
   trp_pack_member_text(pack, "name", stranger->comm);
   trp_pack_member_text(pack, "role", stranger->role);
-  trp_pack_member_text(pack, "owner", "");
+  trp_pack_member_text(pack, "owner", stranger->owner);
   trp_pack_member_i64(pack, "tid", stranger->tid);
   trp_pack_member_text(pack, "state", "alive");
+  trp_pack_member_u64(pack, "cpu_ms", ms(stranger->cpu_ns));
 }
 
 void trp_control_pack_threads(struct trp_pack *pack, struct trp_self *self) {

@@ -13,12 +13,24 @@ struct trp_feed_view {
   struct trp_feed_state state;
 };
 
-/* The system, its actors, and its feeds, of which `views` tells in the order of the options. */
+/* What the thread monitor said. */
+struct trp_monitor_view {
+  uint64_t correlation; /* of the question; 0: none is out */
+  enum trp_err err;     /* why there is no report; OK: there is */
+  struct trp_monitor_report report;
+};
+
+/* The system, its actors, its feeds, of which `views` tells in the order of the options, and the
+ * process, where there is a monitor. */
 void trp_control_pack_status(struct trp_pack *pack, struct trp_self *self,
                              const struct trp_control_options *options,
-                             const struct trp_feed_view *views);
+                             const struct trp_feed_view *views,
+                             const struct trp_monitor_view *monitor);
 
-/* The threads on the register, and those that only the kernel knows. */
+/* Each actor's thread, turns and holdings. */
+void trp_control_pack_actors(struct trp_pack *pack, struct trp_self *self);
+
+/* The threads on the register, and those that are known to the kernel alone. */
 void trp_control_pack_threads(struct trp_pack *pack, struct trp_self *self);
 
 /* The journal behind a cursor, as much as an answer should hold. */

@@ -74,9 +74,24 @@ static void answer(struct trp_self *self, uint64_t token, enum trp_err status) {
   trp_reply(self, token, TRP_RESULT, &result, sizeof result);
 }
 
+/* Its thread is replaced; that it died is told like any other death. */
+static void tell_crashed(struct trp_self *self, const struct trp_executor_job *job) {
+  struct trp_thread_crashed body = {.ref = trp_self_ref(self).bits,
+                                    .incarnation = trp_self_incarnation(self),
+                                    .tid = job->ended_tid,
+                                    .cause = TRP_CAUSE_EXIT,
+                                    .error = TRP_THREAD_EXIT};
+  snprintf(body.name, sizeof body.name, "%s", trp_self_name(self));
+  snprintf(body.reason, sizeof body.reason, "a job (%s) ended its worker thread", job->name);
+  trp_log(self, TRP_LOG_ERROR, "thread.crashed", "job=\"%s\" tid=%d reason=\"%s\"", job->name,
+          job->ended_tid, body.reason);
+  trp_journal(self, TRP_THREAD_CRASHED, &body, sizeof body);
+}
+
 /* Takes the job. The answer comes last: who hears it knows that the arg has been given back. */
 static void conclude(struct trp_self *self, struct executor *e, struct trp_executor_job *job) {
   trp_executor_job_release(job);
+  if (job->ended_tid != 0) tell_crashed(self, job);
   if (!job->answered) count(e, job->status);
   if (!job->answered && job->status == TRP_OK && job->answer_type != TRP_NONE) {
     enum trp_err err =

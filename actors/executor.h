@@ -12,6 +12,9 @@
  * its thread's stack, the thread is left behind and another takes its place, up to
  * replacements_max; if the job comes back, its thread is joined after all.
  *
+ * A job that ends its thread (pthread_exit) is answered THREAD_EXIT and told of as THREAD_CRASHED
+ * in the journal and the log; another thread takes the place.
+ *
  * A stop drains: jobs run for half of the time there is. Then those that wait are answered STOPPED
  * and those that run see trp_job_cancelled; what has not come back after seven eighths is
  * abandoned: named in the log, and its thread stands in the account as left behind. (A submitter

@@ -26,6 +26,7 @@ struct trp_executor_job {
   /* once claimed: */
   uint64_t token, deadline_ns;
   enum trp_err status;  /* how it ended */
+  int ended_tid;        /* of the thread that it ended with itself; 0: it returned */
   bool cancelled;       /* it had better end */
   bool answered;        /* no answer is due any more */
   uint16_t answer_type; /* of its own; TRP_NONE: none */

@@ -173,7 +173,10 @@ static void leave(void *arg) {
   struct worker *w = arg;
   struct trp_executor_pool *pool = w->pool;
   pthread_mutex_lock(&pool->lock);
-  if (w->job != NULL) finish(pool, w);
+  if (w->job != NULL) {
+    w->job->ended_tid = w->tid;
+    finish(pool, w);
+  }
   w->ended = true;
   trp_thread_leave(w->slot);
   pthread_cond_broadcast(&pool->ended);

@@ -142,6 +142,7 @@ static enum trp_err wait_for(struct trp_self *self, struct trp_group *g, struct 
     trp_log(self, TRP_LOG_ERROR, "child.stuck", "child=%s doing=%s late_ms=%llu", c->name,
             starts ? "start" : "stop", (unsigned long long)((now - as->due_ns) / TRP_NS_PER_MS));
   }
+  if (c->doom != TRP_DOOM_ORDER || c->order != TRP_ORDER_NONE) trp_child_give_up(self, c->ref);
   if (c->doom != TRP_DOOM_ORDER) return TRP_GAVE_UP;
   *progress = STUCK;
   trp_supervised_answer(self, c, TRP_TIMEOUT, "its turn does not return; when it does it ends");

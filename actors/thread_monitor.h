@@ -3,11 +3,16 @@
  * At an interval it looks at each actor: a turn beyond its limit is ACTOR_STALLED with the stack of
  * the stuck thread, mail that waits with no turn taken is ACTOR_INACTIVE; each once, until a turn
  * ends it, which is logged as actor.recovered. A foreign thread on the register that ended without
- * deregistering is THREAD_CRASHED. Each goes to the journal, to the event engine and to the log.
- * Counts and states are logged regularly (monitor.report), threads that nobody registered once each
- * (thread.unknown), and what keeps growing when it does (monitor.growth).
+ * deregistering is THREAD_CRASHED, and so is an actor whose thread vanished without a word, which
+ * its supervisor then brings back. Each goes to the journal, to the event engine and to the log.
+ * Counts, states and growth per hour are logged regularly (monitor.report, monitor.trend), threads
+ * that nobody registered and no library is known to start once each (thread.unknown), what keeps
+ * growing when it does (monitor.growth), and what belongs to nobody, which is always nothing
+ * (monitor.orphans: timers, asks, subscriptions and monitors, found by walking all there are; in a
+ * system of more than 16,384 actors only before each report, since that takes its time).
  *
- * OPERATOR "report", asked: RESULT with the counts and states; sent: the log line at once.
+ * MONITOR_QUERY, asked: MONITOR_REPORT. OPERATOR "report", asked: RESULT with the counts and
+ * states; sent: the log lines at once. OPERATOR "growth", asked: growth per hour and verdicts.
  * The stacks need the handler of runtime/stack.h, which trp_system_run installs; without it they
  * say what the kernel knows. */
 #ifndef TRP_ACTORS_THREAD_MONITOR_H

@@ -32,6 +32,10 @@ static uint64_t floor_of(const struct trp_growth *g, uint32_t first, uint32_t co
   return lowest;
 }
 
+static bool is_much(const struct trp_growth *g, uint64_t change, uint64_t of, int figure) {
+  return change > g->amounts[figure] && (double)change * 100 > (double)of * g->percent;
+}
+
 static void judge(const struct trp_growth *g, struct trp_growth_verdict *verdict) {
   uint32_t quarter = g->wanted / 4, last = g->wanted - quarter;
   uint64_t apart_ns = sample_at(g, last)->at_ns - sample_at(g, 0)->at_ns;
@@ -39,12 +43,13 @@ static void judge(const struct trp_growth *g, struct trp_growth_verdict *verdict
   *verdict = (struct trp_growth_verdict){.any = false};
   for (int f = 0; f < TRP_GROWTH_FIGURES; f++) {
     uint64_t from = floor_of(g, 0, quarter, f), to = floor_of(g, last, quarter, f);
-    uint64_t rise = to > from ? to - from : 0;
+    bool up = to > from;
+    bool much = up ? is_much(g, to - from, from, f) : is_much(g, from - to, from, f);
     verdict->from[f] = from;
     verdict->to[f] = to;
     verdict->per_hour[f] = (int64_t)(((double)to - (double)from) / hours);
-    verdict->grew[f] = rise > g->amounts[f] && (double)rise * 100 > (double)from * g->percent;
-    verdict->any = verdict->any || verdict->grew[f];
+    verdict->trend[f] = !much ? TRP_GROWTH_STEADY : up ? TRP_GROWTH_GROWING : TRP_GROWTH_SHRINKING;
+    verdict->any = verdict->any || verdict->trend[f] == TRP_GROWTH_GROWING;
   }
 }
 
@@ -60,3 +65,13 @@ bool trp_growth_add(struct trp_growth *g, const struct trp_growth_sample *sample
 }
 
 void trp_growth_empty(struct trp_growth *g) { g->count = g->next = 0; }
+
+const char *trp_growth_figure_text(enum trp_growth_figure figure) {
+  static const char *const texts[] = {"memory", "descriptors", "threads", "actors"};
+  return (size_t)figure < TRP_GROWTH_FIGURES ? texts[figure] : "?";
+}
+
+const char *trp_growth_trend_text(uint32_t trend) {
+  static const char *const texts[] = {"learning", "steady", "growing", "shrinking"};
+  return trend < sizeof texts / sizeof *texts ? texts[trend] : "?";
+}

@@ -1,7 +1,9 @@
 /* thread_monitor_growth.h - samples of what the process holds, and whether it keeps growing.
  *
  * A leak raises the floor, a burst does not: the lowest figure of the window's last quarter is
- * compared with the lowest of its first. A rise counts where it exceeds both a share and an amount.
+ * compared with the lowest of its first. A change counts where it exceeds both a share and an
+ * amount; growth per hour is said of every window, whatever the verdict.
+ *
  * The ring has a fixed size and needs no releasing; it judges no sooner than it is full, and begins
  * anew after it has been emptied. Thread: the owner's. */
 #ifndef TRP_ACTORS_THREAD_MONITOR_GROWTH_H
@@ -36,11 +38,18 @@ struct trp_growth {
   uint64_t due_ns; /* of the next sample */
 };
 
+enum trp_growth_trend {
+  TRP_GROWTH_LEARNING, /* no window has been full yet */
+  TRP_GROWTH_STEADY,
+  TRP_GROWTH_GROWING,
+  TRP_GROWTH_SHRINKING
+};
+
 struct trp_growth_verdict {
   uint64_t from[TRP_GROWTH_FIGURES], to[TRP_GROWTH_FIGURES]; /* the floors */
   int64_t per_hour[TRP_GROWTH_FIGURES];
-  bool grew[TRP_GROWTH_FIGURES];
-  bool any;
+  enum trp_growth_trend trend[TRP_GROWTH_FIGURES];
+  bool any; /* grew */
 };
 
 /* After window_ns, percent and amounts have been set. Samples come `interval_ns` apart or more; a
@@ -54,6 +63,9 @@ bool trp_growth_is_due(const struct trp_growth *growth, uint64_t now_ns);
 /* Takes a sample; true where the window is full and *verdict was written. */
 bool trp_growth_add(struct trp_growth *growth, const struct trp_growth_sample *sample,
                     struct trp_growth_verdict *verdict);
+
+const char *trp_growth_figure_text(enum trp_growth_figure figure);
+const char *trp_growth_trend_text(uint32_t trend);
 
 /* Forgets the samples, so that what has been told is not told again. */
 void trp_growth_empty(struct trp_growth *growth);

@@ -6,7 +6,8 @@
 
 static const struct trp_verb verbs[] = {
     {"status", TRP_NEED_NONE, TRP_NEED_NONE, false, "the system, its actors and its feeds"},
-    {"threads", TRP_NEED_NONE, TRP_NEED_NONE, false, "every thread on the register"},
+    {"actors", TRP_NEED_NONE, TRP_NEED_NONE, false, "what each actor does and holds"},
+    {"threads", TRP_NEED_NONE, TRP_NEED_NONE, false, "every thread of the process"},
     {"stop", TRP_NEED_NONE, TRP_NEED_NONE, true, "stop the system"},
     {"stop-actor", TRP_NEED_YES, TRP_NEED_NONE, true, "stop one actor"},
     {"restart", TRP_NEED_YES, TRP_NEED_NONE, true, "restart one actor"},

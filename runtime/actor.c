@@ -275,3 +275,10 @@ enum trp_err trp_child_stop(struct trp_self *self, struct trp_ref child) {
   trp_actor_signal(a, TRP_SIGNAL_ALONE);
   return TRP_OK;
 }
+
+enum trp_err trp_child_give_up(struct trp_self *self, struct trp_ref child) {
+  struct trp_actor *a = child_of(self, child);
+  if (a == NULL) return TRP_NO_ACTOR;
+  trp_life_give_up(a, NULL);
+  return TRP_OK;
+}

@@ -123,6 +123,7 @@ struct trp_actor {
 
   /* the keeper's */
   alignas(64) _Atomic int state; /* enum trp_actor_state; the keeper's, but for DOWN to STARTING */
+  _Atomic bool given_up;         /* its turn does not return: shown as STUCK until it does */
   _Atomic int tid;
   struct trp_self self;
   struct trp_farewell farewell;
@@ -149,6 +150,8 @@ struct trp_actor {
   bool sim_attached, sim_runnable;
   _Atomic uint32_t finished;  /* futex: it has left whatever it ran on */
   _Atomic bool thread_exited; /* its thread left by itself, inside a turn */
+  _Atomic bool thread_lost;   /* the kernel does not know it any more: see bury in sched.h */
+  bool buried;                /* and has been taken care of; the coordinator's */
 
   /* the coordinator's, in its own thread only */
   struct trp_node notice; /* tells the coordinator: look at this actor */
@@ -252,6 +255,10 @@ bool trp_life_admit(struct trp_actor *actor);
 void trp_life_retract(struct trp_actor *actor); /* the stop came before its start */
 void trp_life_end(struct trp_actor *actor, enum trp_end_reason reason, enum trp_err err);
 void trp_life_crash(struct trp_actor *actor);
+
+/* Its turn does not return, and nobody waits for it any more: STUCK, in the journal with its stack
+ * (NULL: taken now, for which it may wait a moment). Thread: any but that actor's. */
+void trp_life_give_up(struct trp_actor *actor, const char *stack);
 
 /* Notes why it crashes; `stack` NULL: the caller's. */
 void trp_crash_note(struct trp_actor *actor, enum trp_crash_cause cause, enum trp_err error,

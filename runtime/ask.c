@@ -88,6 +88,13 @@ struct trp_ref trp_ask_asker(struct trp_asks *asks, uint64_t token) {
   return (struct trp_ref){ref};
 }
 
+struct trp_ref trp_ask_look(const struct trp_ask *ask, uint64_t *state) {
+  /* acquire: pairs with the release in open: the asker read below is this ask's, or none yet. */
+  *state = atomic_load_explicit(&ask->state, memory_order_acquire);
+  if ((*state & PHASE_MASK) == TRP_ASK_FREE) return TRP_NOBODY;
+  return (struct trp_ref){atomic_load_explicit(&ask->asker_ref, memory_order_acquire)};
+}
+
 bool trp_ask_waits(struct trp_asks *asks, uint64_t token) {
   struct trp_ask *ask = trp_ask_find(asks, token);
   if (ask == NULL) return false;

@@ -59,6 +59,10 @@ struct trp_ask *trp_ask_find(struct trp_asks *asks,
 /* Who asked; TRP_NOBODY from outside, or where the ask is over. Thread: any. */
 struct trp_ref trp_ask_asker(struct trp_asks *asks, uint64_t token);
 
+/* Who asked in this record and its state word; TRP_NOBODY where it is free. Two looks with the same
+ * state saw the same ask. Thread: any. */
+struct trp_ref trp_ask_look(const struct trp_ask *ask, uint64_t *state);
+
 /* Whether somebody still waits for this answer: false after an answer, a deadline, a cancel, the
  * asker's death. A look, no promise. Thread: any. */
 bool trp_ask_waits(struct trp_asks *asks, uint64_t token);

@@ -51,6 +51,24 @@ void trp_coordinator_revive(struct trp_actor *actor) {
   trp_coordinator_tell(actor);
 }
 
+static void no_thread_for(struct trp_coordinator *c, struct trp_actor *a, enum trp_err err) {
+  trp_system_log(c->system, a->name, TRP_LOG_ERROR, "actor.no_thread", "error=%s",
+                 trp_err_name(err));
+  trp_system_stop(c->system, "no thread could be had for an actor");
+}
+
+/* Its crash is told in a moment, by the thread that takes the place of the lost one. */
+static void bury_if_lost(struct trp_coordinator *c, struct trp_actor *a) {
+  const struct trp_sched_ops *ops = c->system->sched->ops;
+  /* acquire: pairs with trp_system_thread_lost. */
+  if (!atomic_exchange_explicit(&a->thread_lost, false, memory_order_acquire)) return;
+  bool exited = atomic_load_explicit(&a->thread_exited, memory_order_acquire);
+  if (a->buried || exited || ops->bury == NULL) return;
+  a->buried = true;
+  enum trp_err err = ops->bury(c->system->sched, a);
+  if (err != TRP_OK) no_thread_for(c, a, err);
+}
+
 /* A thread that exited by itself is joined, and where a new life is wanted, replaced. */
 static void revive_if_asked(struct trp_coordinator *c, struct trp_actor *a) {
   if (!atomic_load_explicit(&a->thread_exited, memory_order_acquire)) return;
@@ -62,6 +80,7 @@ static void revive_if_asked(struct trp_coordinator *c, struct trp_actor *a) {
   if (!sched->ops->detach(sched, a, now + TRP_NS_PER_S)) return;
   (void)trp_thread_forget(a->crash->tid); /* its death has been told as the actor's crash */
   atomic_store_explicit(&a->thread_exited, false, memory_order_release);
+  a->buried = false;
   if (stopping) {
     atomic_store_explicit(&a->state, TRP_ACTOR_GONE, memory_order_release);
     return;
@@ -69,9 +88,7 @@ static void revive_if_asked(struct trp_coordinator *c, struct trp_actor *a) {
   enum trp_err err = sched->ops->attach(sched, a);
   if (err != TRP_OK) {
     atomic_store_explicit(&a->thread_exited, true, memory_order_release); /* none to stop it */
-    trp_system_log(c->system, a->name, TRP_LOG_ERROR, "actor.no_thread", "error=%s",
-                   trp_err_name(err));
-    trp_system_stop(c->system, "no thread could be had for an actor");
+    no_thread_for(c, a, err);
   }
 }
 
@@ -82,6 +99,7 @@ static void take_notices(struct trp_coordinator *c) {
     trp_lane_unqueue(node);
     struct trp_actor *a =
         (struct trp_actor *)(void *)((char *)node - offsetof(struct trp_actor, notice));
+    bury_if_lost(c, a);
     revive_if_asked(c, a);
     if (c->planned) trp_stop_notice(c, a->index);
     node = next;

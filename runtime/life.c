@@ -16,6 +16,7 @@
 #include "runtime/thread.h"
 
 static void set_state(struct trp_actor *a, enum trp_actor_state state) {
+  atomic_store_explicit(&a->given_up, false, memory_order_relaxed); /* it moves after all */
   /* release: pairs with the acquire in trp_actor_state. */
   atomic_store_explicit(&a->state, (int)state, memory_order_release);
 }
@@ -354,6 +355,24 @@ void trp_life_crash(struct trp_actor *a) {
                  body.stack);
   trp_system_journal_put(a->system, a->name, TRP_THREAD_CRASHED, &body, sizeof body);
   trp_life_end(a, TRP_END_CRASHED, a->crash->error != TRP_OK ? a->crash->error : TRP_PANIC);
+}
+
+void trp_life_give_up(struct trp_actor *a, const char *stack) {
+  struct trp_thread_crashed body = {.cause = TRP_CAUSE_STUCK, .error = TRP_TIMEOUT};
+  atomic_store_explicit(&a->given_up, true, memory_order_relaxed);
+  pthread_mutex_lock(&a->lock);
+  body.ref = trp_actor_ref(a, a->life).bits;
+  body.incarnation = a->life;
+  pthread_mutex_unlock(&a->lock);
+  body.tid = atomic_load_explicit(&a->tid, memory_order_relaxed);
+  snprintf(body.name, sizeof body.name, "%s", a->name);
+  snprintf(body.reason, sizeof body.reason, "its turn does not return: given up");
+  if (stack != NULL) {
+    snprintf(body.stack, sizeof body.stack, "%s", stack);
+  } else {
+    trp_system_stack(a->system, trp_actor_ref(a, 0), body.stack, sizeof body.stack);
+  }
+  trp_system_journal_put(a->system, a->name, TRP_THREAD_CRASHED, &body, sizeof body);
 }
 
 /* ---- reporting ---- */

@@ -15,6 +15,7 @@
 #include "runtime/write.h"
 
 enum {
+  IDLE_NS = 1000000000,    /* without lines, the thread looks around so often */
   PIECE_NS = 100000000,    /* one wait for the reader, then the thread looks around */
   CRITICAL_NS = 100000000, /* a critical line waits so long for its reader */
   GRACE_NS = 200000000     /* after the deadline, for the thread to notice it */
@@ -284,7 +285,9 @@ static void *run(void *arg) {
     if (log->head < log->tail) {
       write_piece(log);
     } else if (!log->closing) {
-      pthread_cond_wait(&log->more, &log->lock); /* close ends it */
+      /* Close ends it; and now and then it is seen to live. */
+      struct timespec until = trp_deadline_timespec(trp_deadline_in(IDLE_NS));
+      pthread_cond_clockwait(&log->more, &log->lock, CLOCK_MONOTONIC, &until);
     } else {
       break;
     }

@@ -14,6 +14,9 @@ struct trp_sched_ops {
   /* Takes it back from an actor that has left or whose thread exited; waits at most until
    * `until_ns`, false where it does not come. Thread: coordinator. */
   bool (*detach)(struct trp_sched *sched, struct trp_actor *actor, uint64_t until_ns);
+  /* The actor's thread has vanished without a word: has the actor crash as one whose thread exits
+   * does. NULL where actors have no threads of their own. Thread: coordinator. */
+  enum trp_err (*bury)(struct trp_sched *sched, struct trp_actor *actor);
   /* The actor has something to do. Called once for each clearing of PARKED. Thread: any. */
   void (*wake)(struct trp_sched *sched, struct trp_actor *actor);
   void (*wake_coordinator)(struct trp_sched *sched);

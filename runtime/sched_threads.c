@@ -99,16 +99,33 @@ struct trp_pool *trp_sched_pool(struct trp_sched *sched) {
 
 static bool is_pooled(const struct trp_actor *a) { return trp_spec_of(a)->placement == TRP_POOL; }
 
-static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
-  if (is_pooled(a)) return trp_pool_attach(trp_sched_pool(sched), a);
+/* Exits at once, in the place of a thread that could not say that it did. */
+static void *exit_in_its_place(void *arg) {
+  pthread_setspecific(exit_key, arg);
+  return NULL;
+}
+
+static enum trp_err begin_thread(struct trp_actor *a, void *(*run)(void *)) {
   pthread_attr_t attr;
   atomic_store_explicit(&a->finished, 0, memory_order_relaxed);
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, STACK_BYTES);
-  int failed = pthread_create(&a->thread, &attr, run_actor, a);
+  int failed = pthread_create(&a->thread, &attr, run, a);
   pthread_attr_destroy(&attr);
   a->has_thread = failed == 0;
   return failed == 0 ? TRP_OK : TRP_SYSTEM;
+}
+
+static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
+  if (is_pooled(a)) return trp_pool_attach(trp_sched_pool(sched), a);
+  return begin_thread(a, run_actor);
+}
+
+static enum trp_err bury(struct trp_sched *sched, struct trp_actor *a) {
+  (void)sched;
+  if (!a->has_thread || is_pooled(a)) return TRP_OK; /* the pool looks after its own */
+  pthread_join(a->thread, NULL); /* the kernel has said that it is over: nothing is waited for */
+  return begin_thread(a, exit_in_its_place);
 }
 
 /* A deadline for the joining without pthread_clockjoin_np, which the thread sanitizer does not
@@ -201,6 +218,7 @@ static void destroy(struct trp_sched *sched) {
 
 static const struct trp_sched_ops ops = {.attach = attach,
                                          .detach = detach,
+                                         .bury = bury,
                                          .wake = wake,
                                          .wake_coordinator = wake_coordinator,
                                          .open = open_sched,

@@ -234,6 +234,7 @@ static void abandon(struct trp_coordinator *c, uint32_t i) {
   snprintf(words, sizeof words, "did not stop by its deadline and is abandoned: stack=\"%s\"",
            entry != NULL ? entry->stack : "");
   trp_log_critical(c->system->log, a->name, "stop.abandoned", words);
+  trp_life_give_up(a, entry != NULL ? entry->stack : NULL);
   count_closed(c, i);
 }
 

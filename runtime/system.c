@@ -275,6 +275,19 @@ void trp_notify(struct trp_system *system, struct trp_ref slot) {
   if (a != NULL) trp_actor_signal(a, TRP_SIGNAL_READY);
 }
 
+bool trp_system_thread_lost(struct trp_system *system, int tid) {
+  size_t count = trp_system_actor_count(system);
+  for (size_t i = 0; tid != 0 && i < count; i++) {
+    struct trp_actor *a = trp_slots_at(&system->slots, (uint32_t)i);
+    if (atomic_load_explicit(&a->tid, memory_order_relaxed) != tid) continue;
+    /* release: pairs with the exchange in the coordinator's bury_if_lost. */
+    atomic_store_explicit(&a->thread_lost, true, memory_order_release);
+    trp_coordinator_tell(a);
+    return true;
+  }
+  return false;
+}
+
 size_t trp_system_actor_count(struct trp_system *system) {
   return atomic_load_explicit(&system->slots.count, memory_order_acquire);
 }
@@ -304,6 +317,9 @@ bool trp_system_actor(struct trp_system *system, size_t i, struct trp_actor_info
   snprintf(out->kind, sizeof out->kind, "%s", trp_spec_of(a)->kind->name);
   out->placement = PLACEMENTS[trp_spec_of(a)->placement];
   out->state = trp_actor_state(a);
+  bool ended = out->state == TRP_ACTOR_DOWN || out->state == TRP_ACTOR_GONE;
+  bool given_up = atomic_load_explicit(&a->given_up, memory_order_relaxed);
+  if (given_up && !ended) out->state = TRP_ACTOR_STUCK;
   out->tid = atomic_load_explicit(&a->tid, memory_order_relaxed);
   pthread_mutex_lock(&a->lock);
   out->incarnation = a->life;

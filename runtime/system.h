@@ -74,6 +74,10 @@ void trp_spawned_release(struct trp_actor *actor);
 /* The slot of a name, NULL where there is none. Thread: any. */
 struct trp_actor *trp_system_find_named(struct trp_system *system, const char *name);
 
+/* The kernel has no thread of this id any more, and one of the actors had it: that is its crash,
+ * and the coordinator sees to it. False where none had. Thread: any. */
+bool trp_system_thread_lost(struct trp_system *system, int tid);
+
 /* ---- coordinator.c: the start, the stop, the account ---- */
 
 struct trp_coordinator *trp_coordinator_new(struct trp_system *system);

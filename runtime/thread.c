@@ -1,5 +1,6 @@
 #include "runtime/thread.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -159,11 +160,20 @@ bool trp_thread_forget(int tid) {
 
 /* ---- looking ------------------------------------------------------------------------------ */
 
+/* Under the lock, without which nobody leaves: whoever is on the register and not ended has run no
+ * destructor, and yet the kernel does not know it. */
+static bool has_vanished(const struct trp_thread_info *info) {
+  return syscall(SYS_tgkill, getpid(), info->tid, 0) != 0 && errno == ESRCH;
+}
+
 bool trp_thread_at(size_t i, struct trp_thread_info *out) {
   pthread_mutex_lock(&threads.lock);
   bool found = i < threads.count;
   if (found) {
     struct trp_thread_slot *slot = threads.order[i];
+    if (!slot->info.ended && has_vanished(&slot->info)) {
+      slot->info.ended = slot->info.vanished = true;
+    }
     /* Only the living are asked: the clock of a thread that has gone may name another one. */
     if (!slot->info.ended) {
       slot->info.cpu_ns = read_clock(slot->cpu_clock, slot->info.cpu_ns);
@@ -222,12 +232,44 @@ static bool read_comm(int tid, char *out, size_t bytes) {
   return true;
 }
 
-static const char *stranger_role(int tid, const char *comm) {
-  static const char *const library_prefixes[] = {"nng:"};
-  for (size_t i = 0; i < sizeof library_prefixes / sizeof library_prefixes[0]; i++) {
-    if (strncmp(comm, library_prefixes[i], strlen(library_prefixes[i])) == 0) return "library";
+static const char LIBRARY_PREFIX[] = "lib:";
+
+/* Role and owner, from how it is called. */
+static void recognise(struct trp_thread_stranger *stranger) {
+  static const char *const named[] = {"nng"}; /* libraries that name their threads NAME:... */
+  size_t prefix = sizeof LIBRARY_PREFIX - 1;
+  stranger->role = "library";
+  if (strncmp(stranger->comm, LIBRARY_PREFIX, prefix) == 0) {
+    copy_text(stranger->owner, sizeof stranger->owner, stranger->comm + prefix);
+    return;
   }
-  return tid == (int)getpid() ? "main" : "unknown";
+  for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+    size_t length = strlen(named[i]);
+    if (strncmp(stranger->comm, named[i], length) != 0 || stranger->comm[length] != ':') continue;
+    copy_text(stranger->owner, sizeof stranger->owner, named[i]);
+    return;
+  }
+  bool is_main = stranger->tid == (int)getpid();
+  stranger->role = is_main ? "main" : "unknown";
+  copy_text(stranger->owner, sizeof stranger->owner, is_main ? "process" : "");
+}
+
+/* The kernel's clock of any thread of the process: MAKE_THREAD_CPUCLOCK of its posix-timers.h,
+ * which is also what pthread_getcpuclockid makes of a tid. */
+static uint64_t cpu_of(int tid) {
+  enum { PER_THREAD_SCHED = 6 };
+  return read_clock((clockid_t)((~(unsigned)tid << 3) | PER_THREAD_SCHED), 0);
+}
+
+void trp_thread_library_begin(struct trp_thread_library *call, const char *library) {
+  char comm[TRP_THREAD_COMM_BYTES];
+  if (pthread_getname_np(pthread_self(), call->comm, sizeof call->comm) != 0) call->comm[0] = '\0';
+  snprintf(comm, sizeof comm, "%s%s", LIBRARY_PREFIX, library);
+  pthread_setname_np(pthread_self(), comm);
+}
+
+void trp_thread_library_end(const struct trp_thread_library *call) {
+  pthread_setname_np(pthread_self(), call->comm);
 }
 
 size_t trp_thread_unknown(struct trp_thread_stranger *out, size_t max) {
@@ -243,7 +285,8 @@ size_t trp_thread_unknown(struct trp_thread_stranger *out, size_t max) {
     struct trp_thread_stranger stranger = {.tid = tasks[i]};
     if (bsearch(&tasks[i], known, known_count, sizeof *known, compare_ints) != NULL) continue;
     if (!read_comm(stranger.tid, stranger.comm, sizeof stranger.comm)) continue;
-    stranger.role = stranger_role(stranger.tid, stranger.comm);
+    recognise(&stranger);
+    stranger.cpu_ns = cpu_of(stranger.tid);
     if (count < max) out[count] = stranger;
     count++;
   }

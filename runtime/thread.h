@@ -3,7 +3,8 @@
  *
  * One for the process, since threads are the process's. A thread of the runtime enters at its start
  * and leaves at its end; foreign ones use the public functions (troupe.h, "threads"). One that ends
- * without having left stays on the register as ended until somebody has seen it and forgets it.
+ * without having left stays on the register as ended until somebody has seen it and forgets it;
+ * one that vanished (a raw exit, which runs no destructor) is found so by whoever looks.
  * Slots belong to the register; a slot's pointer is good for the thread that entered, until it
  * leaves.
  *
@@ -45,15 +46,28 @@ bool trp_thread_forget(int tid);
 size_t trp_thread_count(void);
 uint64_t trp_thread_refused(void);
 
-/* A thread of the process that is not on the register. */
+/* A thread of the process that is not on the register. Of a library's the kernel's name says whose
+ * it is: nng names its own, others start theirs within trp_thread_library_begin and _end. */
 struct trp_thread_stranger {
   int tid;
   char comm[TRP_THREAD_COMM_BYTES];
-  const char *role; /* "library" (known by its name), "main" or "unknown" */
+  const char *role;                  /* "library", "main" or "unknown" */
+  char owner[TRP_THREAD_COMM_BYTES]; /* the library's name, "process", "" */
+  uint64_t cpu_ns;
 };
 
 /* Compares with the kernel's list: the first `max` strangers; returns how many there are. A thread
  * that is just starting or ending may show. */
 size_t trp_thread_unknown(struct trp_thread_stranger *out, size_t max);
+
+/* Around a library's call that starts threads of its own. What the kernel calls a thread is
+ * inherited: meanwhile the caller is called lib:LIBRARY, and so is whoever is started, and whoever
+ * they start in turn. Libraries' names have up to 11 bytes. Thread: the one that calls. */
+struct trp_thread_library {
+  char comm[TRP_THREAD_COMM_BYTES]; /* the caller's own */
+};
+
+void trp_thread_library_begin(struct trp_thread_library *call, const char *library);
+void trp_thread_library_end(const struct trp_thread_library *call);
 
 #endif

@@ -448,6 +448,11 @@ TRP_MUST_USE enum trp_err trp_child_restart(struct trp_self *self, struct trp_re
  * longer. Errors: NO_ACTOR, WRONG_STATE (not running), STOPPED (all stop). Thread: owner. */
 TRP_MUST_USE enum trp_err trp_child_stop(struct trp_self *self, struct trp_ref child);
 
+/* Nobody waits for this child any more: its turn does not return. It is shown as STUCK until it
+ * moves, and the journal has its stack. May wait a moment for the stack. Errors: NO_ACTOR. Thread:
+ * owner. */
+enum trp_err trp_child_give_up(struct trp_self *self, struct trp_ref child);
+
 /* ---- failing ------------------------------------------------------------------------------ */
 
 /* This actor cannot go on: unwinds to the turn's boundary and becomes THREAD_CRASHED with the
@@ -480,7 +485,8 @@ enum trp_resource {
 };
 
 /* Tells the account that this actor took (+n) or gave back (-n) something. Timers and asks are
- * counted by the runtime itself. Thread: owner. */
+ * counted by the runtime itself; a subscription is counted by who keeps it, one for each edge from
+ * there (trp_edge_add). Thread: owner. */
 void trp_account(struct trp_self *self, enum trp_resource what, int64_t delta);
 
 /* ---- logging ------------------------------------------------------------------------------ */
@@ -605,6 +611,7 @@ struct trp_thread_info {
   int tid;
   bool foreign;
   bool ended;          /* ended without deregistering */
+  bool vanished;       /* and without a word: the kernel does not know it any more */
   uint64_t started_ns; /* CLOCK_MONOTONIC */
   uint64_t beat_ns;    /* the last beat or turn seen */
   uint64_t cpu_ns;

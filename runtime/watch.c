@@ -12,6 +12,7 @@ struct trp_watch *trp_watch_open(struct trp_actor *watcher, struct trp_actor *ta
   if (watch == NULL) return NULL;
   watch->node.kind = TRP_NODE_WATCH;
   watch->watcher = watcher;
+  watch->watcher_life = watcher->self.incarnation;
   watch->target = target;
   watch->incarnation = incarnation;
   watch->told_up = incarnation;

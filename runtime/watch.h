@@ -17,6 +17,7 @@ struct trp_watch {
   struct trp_node node;
   uint64_t id;
   struct trp_actor *watcher, *target;
+  uint64_t watcher_life;
   uint64_t incarnation; /* a monitor's; 0: follows the name */
   uint64_t told_up;     /* the incarnation last told as UP (watch) or monitored; 0: none */
   bool closed;          /* demonitored while queued: freed when the lane is drained */

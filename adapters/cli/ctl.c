@@ -15,7 +15,8 @@ enum { LOOK_TIMEOUT_MS = 2500, ACT_TIMEOUT_MS = 3500, ORDER_TIMEOUT_MS = 6000 };
 static const char usage[] =
     "usage: troupe ctl [--socket PATH] [--json] COMMAND\n"
     "\n"
-    "  status                   the system, its actors and its feeds\n"
+    "  status                   the system, its actors, its feeds and the process\n"
+    "  actors                   what each actor does and holds\n"
     "  threads                  every thread of the process\n"
     "  watch                    what happens, a line each: crashes, restarts, stalls; until "
     "Ctrl-C\n"
@@ -251,6 +252,8 @@ static int show_answer(const struct settings *settings, const struct trp_answer 
     print_outcome(trp_err_name(TRP_OK), answer->text);
   } else if (strcmp(verb, "status") == 0) {
     trp_ctl_show_status(stdout, &answer->body);
+  } else if (strcmp(verb, "actors") == 0) {
+    trp_ctl_show_actors(stdout, &answer->body);
   } else if (strcmp(verb, "threads") == 0) {
     trp_ctl_show_threads(stdout, &answer->body);
   } else {

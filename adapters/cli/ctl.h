@@ -12,8 +12,9 @@
 /* Exit statuses. */
 enum { TRP_CTL_OK, TRP_CTL_FAILED, TRP_CTL_WRONG_USE };
 
-/* The body of a status or threads answer as tables. */
+/* The body of a status, actors or threads answer as tables. */
 void trp_ctl_show_status(FILE *out, const struct trp_value *body);
+void trp_ctl_show_actors(FILE *out, const struct trp_value *body);
 void trp_ctl_show_threads(FILE *out, const struct trp_value *body);
 
 struct trp_ctl_watch {

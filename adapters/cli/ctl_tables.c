@@ -21,6 +21,8 @@ static void cell_text(const struct trp_value *row, const struct column *column,
   if (!trp_value_find(&inner, column->key, &value)) return;
   if (value.kind == TRP_VALUE_UNSIGNED) {
     snprintf(out, CELL_BYTES, "%" PRIu64, value.as.u64);
+  } else if (value.kind == TRP_VALUE_NEGATIVE) {
+    snprintf(out, CELL_BYTES, "%" PRId64, value.as.i64);
   } else if (!trp_value_text(&value, out, CELL_BYTES)) {
     snprintf(out, CELL_BYTES, "?");
   }
@@ -76,6 +78,22 @@ static const struct column ACTORS[] = {{"ACTOR", NULL, "name", false},
                                        {"DEAD", "ledger", "dead", true},
                                        {"DEADLINE MS", NULL, "deadline_ms", true}};
 
+static const struct column ACTIVITIES[] = {{"ACTOR", NULL, "name", false},
+                                           {"STATE", NULL, "state", false},
+                                           {"TID", NULL, "tid", true},
+                                           {"INCARNATION", NULL, "incarnation", true},
+                                           {"TURNS", NULL, "turns", true},
+                                           {"IN TURN", NULL, "in_turn", false},
+                                           {"LIMIT MS", NULL, "turn_limit_ms", true},
+                                           {"DEPTH", NULL, "depth", true},
+                                           {"CPU MS", NULL, "cpu_ms", true},
+                                           {"TIMERS", "held", "timers", true},
+                                           {"ASKS", "held", "asks", true},
+                                           {"SUBSCRIPTIONS", "held", "subscriptions", true},
+                                           {"SOCKETS", "held", "sockets", true},
+                                           {"DESCRIPTORS", "held", "descriptors", true},
+                                           {"THREADS", "held", "threads", true}};
+
 static const struct column FEEDS[] = {
     {"FEED", NULL, "name", false},      {"STATE", NULL, "state", false},
     {"MODE", NULL, "mode", false},      {"SYMBOLS", NULL, "symbols", true},
@@ -88,6 +106,54 @@ static const struct column THREADS[] = {
     {"OWNER", NULL, "owner", false},        {"TID", NULL, "tid", true},
     {"STATE", NULL, "state", false},        {"AGE MS", NULL, "age_ms", true},
     {"SILENT MS", NULL, "silent_ms", true}, {"CPU MS", NULL, "cpu_ms", true}};
+
+static int64_t number_of(const struct trp_value *map, const char *key) {
+  struct trp_value value;
+  if (!trp_value_find(map, key, &value)) return 0;
+  if (value.kind == TRP_VALUE_NEGATIVE) return value.as.i64;
+  return value.kind == TRP_VALUE_UNSIGNED ? (int64_t)value.as.u64 : 0;
+}
+
+/* What the process holds: now, growth per hour, and the verdict on it. */
+static void print_process(FILE *out, const struct trp_value *process) {
+  static const struct {
+    const char *key, *title;
+    int64_t unit;
+  } figures[] = {{"memory_bytes", "memory KiB", 1024},
+                 {"descriptors", "descriptors", 1},
+                 {"threads", "threads", 1},
+                 {"actors", "actors", 1}};
+  static const char *const orphans[] = {"timers", "asks", "subscriptions", "monitors", "others"};
+  char verdict[32], error[32];
+  struct trp_value figure, owned;
+  int64_t without_owner = 0;
+  trp_value_find_text(process, "error", error, sizeof error);
+  if (error[0] != '\0') {
+    fprintf(out, "\nprocess: the thread monitor gave no answer: %s\n", error);
+    return;
+  }
+  fputs("\nprocess:", out);
+  for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
+    if (!trp_value_find(process, figures[i].key, &figure)) continue;
+    trp_value_find_text(&figure, "verdict", verdict, sizeof verdict);
+    fprintf(out, "%s %s %" PRId64 " (%s", i > 0 ? "," : "", figures[i].title,
+            number_of(&figure, "now") / figures[i].unit, verdict);
+    if (strcmp(verdict, "learning") != 0) {
+      fprintf(out, ", %+" PRId64 " an hour", number_of(&figure, "per_hour") / figures[i].unit);
+    }
+    fputc(')', out);
+  }
+  if (trp_value_find(process, "orphans", &owned)) {
+    for (size_t i = 0; i < sizeof orphans / sizeof *orphans; i++) {
+      without_owner += number_of(&owned, orphans[i]);
+    }
+  }
+  fprintf(out,
+          "\n         stalled %" PRId64 ", inactive %" PRId64 ", unknown threads %" PRId64
+          ", without an owner %" PRId64 "\n",
+          number_of(process, "stalled"), number_of(process, "inactive"),
+          number_of(process, "unknown_threads"), without_owner);
+}
 
 void trp_ctl_show_status(FILE *out, const struct trp_value *body) {
   char system[64], version[32], state[32];
@@ -104,6 +170,16 @@ void trp_ctl_show_status(FILE *out, const struct trp_value *body) {
   if (trp_value_find(body, "feeds", &rows) && rows.kind == TRP_VALUE_ARRAY && rows.count > 0) {
     fputc('\n', out);
     print_table(out, &rows, FEEDS, sizeof FEEDS / sizeof *FEEDS);
+  }
+  if (trp_value_find(body, "process", &rows) && rows.kind == TRP_VALUE_MAP) {
+    print_process(out, &rows);
+  }
+}
+
+void trp_ctl_show_actors(FILE *out, const struct trp_value *body) {
+  struct trp_value rows;
+  if (trp_value_find(body, "actors", &rows)) {
+    print_table(out, &rows, ACTIVITIES, sizeof ACTIVITIES / sizeof *ACTIVITIES);
   }
 }
 

@@ -302,6 +302,7 @@ static enum trp_err open_control(struct demo *d) {
   }
   d->control = (struct trp_control_options){.edge = trp_control_ipc_edge(d->ipc),
                                             .supervisor = "supervisor",
+                                            .monitor = "thread_monitor",
                                             .feeds = feeds,
                                             .feed_count = 1,
                                             .allow_faults = d->system_options.allow_faults};

@@ -155,7 +155,8 @@ static void *run_screen(void *arg) {
       if (!s->live) print_lines(s, &view);
       next = up + every - up % every;
     }
-    nap();
+    /* A stop ends it. */
+    (void)!trp_system_wait(s->system, NAP_MS * TRP_NS_PER_MS);
   }
   if (s->live) trp_demo_screen_restore();
   trp_thread_deregister();

@@ -488,6 +488,17 @@ static void a_job_that_ends_its_thread_is_told_and_the_thread_replaced(void **st
   for (uint32_t i = 0; i < 5; i++) expect_answer(&shots[i], TRP_RESULT, TRP_THREAD_EXIT);
   expect_answer(shoot(5, "square", square, 0, 20000), SQUARE, TRP_OK);
   expect_threads(1);
+  struct trp_journal_entry entry = {.sequence = 0};
+  struct trp_thread_crashed body;
+  unsigned crashes = 0;
+  while (trp_system_journal_next(the_system, entry.sequence, &entry, &body, sizeof body)) {
+    if (entry.type != TRP_THREAD_CRASHED) continue;
+    crashes++;
+    assert_int_equal(body.cause, TRP_CAUSE_EXIT);
+    assert_int_not_equal(body.tid, 0);
+    assert_string_equal(body.name, "executor");
+  }
+  assert_int_equal(crashes, 5);
   close_system();
 }
 

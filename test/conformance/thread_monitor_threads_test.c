@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "runtime/deadline.h"
 #include "runtime/stack.h"
 
+enum { VANISH = TRP_USER_FIRST, ORPHAN };
 enum { LOOK_MS = 50, TURN_LIMIT_MS = 200, STALL_MS = 1500, PATIENCE_S = 20 };
 
 static struct trp_system *the_system;
@@ -45,27 +47,42 @@ static enum trp_err steady_receive(struct trp_self *self, void *state, const str
   return TRP_OK;
 }
 
+static _Atomic uint32_t idle_ends;
+
+static uint32_t ends_seen(void) { return atomic_load_explicit(&idle_ends, memory_order_relaxed); }
+
 static enum trp_err idle_receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
+  (void)state;
+  if (msg->type == VANISH) syscall(SYS_exit, 0); /* no destructor runs, and nobody is told */
+  if (msg->type == ORPHAN) {
+    trp_account(self, TRP_RES_SUBSCRIPTION, 2); /* and never gives them back */
+    trp_exit(self);
+  }
+  return TRP_OK;
+}
+
+static void idle_end(struct trp_self *self, void *state, enum trp_end_reason reason) {
   (void)self;
   (void)state;
-  (void)msg;
-  return TRP_OK;
+  (void)reason;
+  atomic_fetch_add_explicit(&idle_ends, 1, memory_order_relaxed);
 }
 
 static const struct trp_kind steady_kind = {
     .name = "steady", .start = steady_start, .receive = steady_receive};
-static const struct trp_kind idle_kind = {.name = "idle", .receive = idle_receive};
+static const struct trp_kind idle_kind = {.name = "idle", .receive = idle_receive, .end = idle_end};
 
 static const struct trp_thread_monitor_options options = {
     .interval_ms = LOOK_MS, .report_ms = 200, .beat_limit_ms = 300, .growth_window_ms = 1000};
 
 static void add(const char *name, const struct trp_kind *kind, const char *supervisor,
-                const void *args) {
+                const void *args, enum trp_restart restart) {
   const struct trp_spec spec = {.name = name,
                                 .kind = kind,
                                 .supervisor = supervisor,
                                 .args = args,
-                                .turn_limit_ms = kind == &idle_kind ? TURN_LIMIT_MS : 0};
+                                .turn_limit_ms = kind == &idle_kind ? TURN_LIMIT_MS : 0,
+                                .restart = {.restart = restart, .intensity = 9}};
   assert_int_equal(trp_system_add(the_system, &spec), TRP_OK);
 }
 
@@ -76,10 +93,12 @@ static int open_system(void **state) {
   const struct trp_system_options how = {
       .name = "monitored", .allow_faults = true, .log_fd = log_fd, .quiet_report = true};
   assert_int_equal(trp_system_new(&the_system, &how), TRP_OK);
-  add("supervisor", &trp_supervisor_kind, NULL, NULL);
-  add("thread_monitor", &trp_thread_monitor_kind, "supervisor", &options);
-  add("steady", &steady_kind, "supervisor", NULL);
-  add("victim", &idle_kind, "supervisor", NULL);
+  atomic_store_explicit(&idle_ends, 0, memory_order_relaxed);
+  add("supervisor", &trp_supervisor_kind, NULL, NULL, TRP_PERMANENT);
+  add("thread_monitor", &trp_thread_monitor_kind, "supervisor", &options, TRP_PERMANENT);
+  add("steady", &steady_kind, "supervisor", NULL, TRP_PERMANENT);
+  add("victim", &idle_kind, "supervisor", NULL, TRP_PERMANENT);
+  add("mayfly", &idle_kind, "supervisor", NULL, TRP_TEMPORARY);
   return trp_system_start(the_system, NULL, 0) == TRP_OK ? 0 : -1;
 }
 
@@ -110,14 +129,16 @@ static size_t logged(const char *text) {
   return count;
 }
 
-static bool soon_logged(const char *text) {
+static bool soon_logged_times(const char *text, size_t times) {
   uint64_t deadline = trp_deadline_in(PATIENCE_S * TRP_NS_PER_S);
-  while (logged(text) == 0) {
+  while (logged(text) < times) {
     if (trp_deadline_left_ns(deadline) == 0) return false;
     sleep_ms(10);
   }
   return true;
 }
+
+static bool soon_logged(const char *text) { return soon_logged_times(text, 1); }
 
 /* How often the journal has this type; the last of them is copied. */
 static size_t journalled(uint16_t type, void *body, size_t bytes) {
@@ -139,6 +160,14 @@ static bool soon_journalled(uint16_t type, void *body, size_t bytes) {
     sleep_ms(10);
   }
   return true;
+}
+
+static bool on_register_as(const char *name, int tid) {
+  struct trp_thread_info info;
+  for (size_t i = 0; trp_thread_at(i, &info); i++) {
+    if (info.tid == tid && strcmp(info.name, name) == 0) return true;
+  }
+  return false;
 }
 
 static bool on_register(const char *name) {
@@ -181,6 +210,64 @@ static void a_panic_out_of_a_stall_is_no_recovery(void **state) {
   assert_true(soon_logged("victim actor.restarted"));
   sleep_ms(4 * LOOK_MS);
   assert_int_equal(logged("actor.recovered"), 0);
+}
+
+/* ---- threads that vanish ---- */
+
+static void send_plain(const char *name, uint16_t type) {
+  struct trp_ref who = trp_system_whereis(the_system, name);
+  assert_int_equal(trp_system_send(the_system, who, type, NULL, 0), TRP_OK);
+}
+
+static void an_actor_whose_thread_vanishes_has_crashed_and_comes_back(void **state) {
+  (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  print_message("  a raw exit is more than a sanitizer can follow: skipped\n");
+  skip();
+#endif
+  struct trp_thread_crashed body;
+  for (size_t round = 1; round <= 3; round++) {
+    send_plain("victim", VANISH);
+    assert_true(soon_logged_times("victim actor.restarted", round));
+    assert_int_equal(journalled(TRP_THREAD_CRASHED, &body, sizeof body), round);
+    assert_string_equal(body.name, "victim");
+    assert_int_equal(body.cause, TRP_CAUSE_EXIT);
+    assert_int_equal(body.error, TRP_THREAD_EXIT);
+    assert_int_not_equal(body.tid, 0);
+    assert_false(on_register_as("victim", body.tid));
+  }
+  order("victim", "panic"); /* it hears: the new thread runs it */
+  assert_true(soon_logged_times("victim actor.restarted", 4));
+  assert_int_equal(ends_seen(), 4);
+}
+
+/* ---- orphans ---- */
+
+static struct trp_monitor_report ask_report(void) {
+  struct trp_monitor_query query = {0};
+  struct trp_monitor_report report;
+  uint16_t type = 0;
+  size_t bytes = sizeof report;
+  struct trp_ref monitor = trp_system_whereis(the_system, "thread_monitor");
+  assert_int_equal(trp_system_ask(the_system, monitor, TRP_MONITOR_QUERY, &query, sizeof query,
+                                  PATIENCE_S * TRP_NS_PER_S, &type, &report, &bytes),
+                   TRP_OK);
+  assert_int_equal(type, TRP_MONITOR_REPORT);
+  return report;
+}
+
+static void what_a_dead_actor_still_holds_is_told(void **state) {
+  (void)state;
+  struct trp_monitor_report report = ask_report();
+  assert_int_equal(report.orphan_timers + report.orphan_asks + report.orphan_subscriptions +
+                       report.orphan_monitors + report.orphan_others,
+                   0);
+  send_plain("mayfly", ORPHAN);
+  assert_true(soon_logged("monitor.orphans timers=0 asks=0 subscriptions=2"));
+  assert_true(soon_logged("owner=mayfly"));
+  assert_int_equal(ask_report().orphan_subscriptions, 2);
+  sleep_ms(4 * LOOK_MS);
+  assert_int_equal(logged("monitor.orphans"), 1);
 }
 
 /* ---- foreign threads ---- */
@@ -293,7 +380,7 @@ static void a_report_names_the_process_figures(void **state) {
                           &threads, &unknown, &kib),
                    3);
   assert_true(threads >= 5 && kib > 0);
-  assert_true(soon_logged("thread_monitor monitor.report actors=4 running=4 stalled=0"));
+  assert_true(soon_logged("thread_monitor monitor.report actors=5 running=5 stalled=0"));
 }
 
 #define MONITORED(test) cmocka_unit_test_setup_teardown(test, open_system, close_system)
@@ -302,6 +389,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       MONITORED(a_stalled_turn_is_told_once_with_its_stack_while_others_work),
       MONITORED(a_panic_out_of_a_stall_is_no_recovery),
+      MONITORED(an_actor_whose_thread_vanishes_has_crashed_and_comes_back),
+      MONITORED(what_a_dead_actor_still_holds_is_told),
       MONITORED(a_foreign_thread_that_ends_without_deregistering_has_crashed),
       MONITORED(a_foreign_thread_that_stops_beating_is_told_once_until_it_beats_again),
       MONITORED(a_thread_that_nobody_registered_is_logged_once),

@@ -214,6 +214,10 @@ static void a_stuck_actor_is_abandoned_at_its_deadline_and_named_with_its_stack(
     fail_msg("stack: %s", part(report, "culprit")->stack);
   }
   assert_string_equal(part(report, "innocent")->verdict, "clean");
+  struct trp_actor_info info;
+  assert_true(trp_system_actor(system, 2, &info));
+  assert_int_equal(info.state, TRP_ACTOR_STUCK);
+  assert_string_equal(trp_actor_state_text(info.state), "stuck");
   assert_string_equal(part(report, "root")->verdict, "clean");
   assert_int_equal(handled, 10);
   assert_int_equal(report->left_behind[TRP_RES_THREAD], 1);
@@ -221,10 +225,68 @@ static void a_stuck_actor_is_abandoned_at_its_deadline_and_named_with_its_stack(
   assert_int_equal(part(report, "culprit")->ledger.pending, 1);
   trp_system_destroy(&system);
   atomic_store(&stuck, false);
+  for (int i = 0; i < 5000 && info.state == TRP_ACTOR_STUCK; i++) {
+    nap(1);
+    assert_true(trp_system_actor(kept, 2, &info));
+  }
+  assert_int_equal(info.state, TRP_ACTOR_GONE); /* it moves after all */
   await_count(&ended, 2); /* let go, it still ends by itself, in memory that was left to it */
   nap(50);
   trp_stack_uninstall();
   assert_non_null(kept);
+}
+
+static enum trp_actor_state state_of(struct trp_system *system, size_t i) {
+  struct trp_actor_info info;
+  assert_true(trp_system_actor(system, i, &info));
+  return info.state;
+}
+
+static void await_state(struct trp_system *system, size_t i, enum trp_actor_state state) {
+  for (int n = 0; n < 5000 && state_of(system, i) != state; n++) nap(1);
+  assert_int_equal(state_of(system, i), state);
+}
+
+static void a_child_that_is_stuck_in_its_turn_is_shown_as_such_until_it_moves(void **state) {
+  (void)state;
+  assert_int_equal(trp_stack_install(), TRP_OK);
+  struct trp_system *system = open_system(2000);
+  struct trp_spec spec = {.name = "child",
+                          .kind = &obedient,
+                          .supervisor = "root",
+                          .budget_ms = 50,
+                          .turn_limit_ms = 50};
+  struct trp_child_command order = {.verb = "restart", .name = "child"};
+  struct trp_result result = {0};
+  uint16_t type;
+  size_t bytes = sizeof result;
+  add(system, "root", NULL);
+  assert_int_equal(trp_system_add(system, &spec), TRP_OK);
+  assert_int_equal(trp_system_start(system, NULL, 0), TRP_OK);
+  atomic_store(&stuck, true);
+  tell(system, "child", STUCK);
+  nap(20);
+  assert_int_equal(trp_system_ask(system, trp_system_whereis(system, "root"), TRP_CHILD_COMMAND,
+                                  &order, sizeof order, 10 * TRP_NS_PER_S, &type, &result, &bytes),
+                   TRP_OK);
+  assert_int_equal(result.status, TRP_TIMEOUT);
+  assert_int_equal(state_of(system, 1), TRP_ACTOR_STUCK);
+  struct trp_journal_entry entry = {.sequence = 0};
+  struct trp_thread_crashed body;
+  bool told = false;
+  while (trp_system_journal_next(system, entry.sequence, &entry, &body, sizeof body)) {
+    if (entry.type != TRP_THREAD_CRASHED) continue;
+    told = true;
+    assert_int_equal(body.cause, TRP_CAUSE_STUCK);
+    assert_non_null(strstr(body.stack, "never_to_return"));
+  }
+  assert_true(told);
+  atomic_store(&stuck, false);
+  await_state(system, 1, TRP_ACTOR_RUNNING); /* it ended after all, and is restarted as ordered */
+  await_count(&started, 2);
+  assert_int_equal(stop(system)->verdict, TRP_VERDICT_CLEAN);
+  trp_system_destroy(&system);
+  trp_stack_uninstall();
 }
 
 /* ---- starting ---- */
@@ -503,6 +565,7 @@ int main(void) {
       cmocka_unit_test(several_systems_live_side_by_side),
       cmocka_unit_test(a_thousand_restarts_leave_the_heap_as_it_was),
       cmocka_unit_test(hundreds_of_systems_leave_the_process_as_it_was),
+      cmocka_unit_test(a_child_that_is_stuck_in_its_turn_is_shown_as_such_until_it_moves),
       cmocka_unit_test(a_stuck_actor_is_abandoned_at_its_deadline_and_named_with_its_stack),
   };
   return cmocka_run_group_tests_name("threads", tests, NULL, NULL);

@@ -181,7 +181,7 @@ const struct trp_exchange_stats *rig_exchange(void) { return &rig.stats; }
 
 static bool exact_heap; /* else caches of threads blur the figure */
 
-static size_t heap_bytes(void) { return exact_heap ? mallinfo2().uordblks : 0; }
+size_t rig_heap_bytes(void) { return exact_heap ? mallinfo2().uordblks : 0; }
 
 static struct rig_sample take_sample(void) {
   struct rig_sample s = {0};
@@ -199,7 +199,7 @@ static struct rig_sample take_sample(void) {
   s.threads = trp_task_count();
   s.descriptors = trp_fd_count();
   s.blobs = trp_blob_live();
-  s.heap_bytes = heap_bytes();
+  s.heap_bytes = rig_heap_bytes();
   return s;
 }
 

@@ -77,6 +77,9 @@ const struct trp_exchange_stats *rig_exchange(void);
 /* Runs the program anew with an allocator whose account is exact (no caches of threads). */
 void rig_exact_heap(char **argv);
 
+/* Live bytes of the heap; 0 where the account is not exact. */
+size_t rig_heap_bytes(void);
+
 uint64_t rig_now_ms(void);
 
 #endif

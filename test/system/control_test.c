@@ -102,6 +102,7 @@ static void threads_shows_ours_and_the_librarys(void **state) {
   assert_true(house_says(&row, "owner", "house"));
   assert_true(house_find(&answer.body, "threads", "nng:poll:epoll", &row));
   assert_true(house_says(&row, "role", "library"));
+  assert_true(house_says(&row, "owner", "nng"));
 }
 
 /* ---- orders ---------------------------------------------------------------------------------- */
@@ -373,6 +374,11 @@ static void ctl_finds_the_socket_and_shows_a_table_or_json(void **state) {
   said = CTL("--json", "status");
   assert_int_equal(said->status, 0);
   assert_memory_equal(said->out, "{\"system\":\"house\",", 18);
+  assert_non_null(strstr(said->out, ",\"process\":null}"));
+  said = CTL("actors");
+  assert_int_equal(said->status, 0);
+  assert_non_null(strstr(said->out, "SUBSCRIPTIONS"));
+  assert_non_null(strstr(said->out, "\ncontrol "));
   said = CTL("threads");
   assert_int_equal(said->status, 0);
   assert_non_null(strstr(said->out, "coordinator"));

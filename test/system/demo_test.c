@@ -326,6 +326,28 @@ static void wrong_use_is_told_with_status_2(void **state) {
   }
 }
 
+/* ---- the monitor's view ---- */
+
+static void every_thread_of_the_demo_is_known_and_nothing_is_without_an_owner(void **state) {
+  (void)state;
+  struct demo d;
+  const char *out;
+  unsigned took;
+  start_demo(&d, "10");
+  wait_live(&d);
+  assert_int_equal(ctl(&d, &out, "threads", NULL, NULL), 0);
+  assert_null(strstr(out, "\"role\":\"unknown\""));
+  assert_non_null(strstr(out, "\"role\":\"library\",\"owner\":\"nng\""));
+  assert_int_equal(ctl(&d, &out, "status", NULL, NULL), 0);
+  assert_non_null(strstr(out, "\"unknown_threads\":0"));
+  assert_non_null(strstr(out,
+                         "\"orphans\":{\"timers\":0,\"asks\":0,\"subscriptions\":0,"
+                         "\"monitors\":0,\"others\":0}"));
+  assert_int_equal(ctl(&d, &out, "actors", NULL, NULL), 0);
+  assert_non_null(strstr(out, "\"name\":\"binance\""));
+  assert_int_equal(stop_demo(&d, &took), 0);
+}
+
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
   setenv("XDG_RUNTIME_DIR", process_folder(), 1);
@@ -340,6 +362,7 @@ int main(void) {
       cmocka_unit_test(a_stop_needs_neither_a_reader_nor_room_for_the_report),
       cmocka_unit_test(an_actor_that_never_returns_is_abandoned_and_named),
       cmocka_unit_test(wrong_use_is_told_with_status_2),
+      cmocka_unit_test(every_thread_of_the_demo_is_known_and_nothing_is_without_an_owner),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,8 +39,8 @@ static void a_steady_rise_is_growth_with_its_rate_per_hour(void **state) {
     assert_false(add(&growth, i, (uint64_t)(100 + i) * MIB, 50, &verdict));
   }
   assert_true(add(&growth, SAMPLES - 1, (100 + SAMPLES - 1) * MIB, 50, &verdict));
-  assert_true(verdict.any && verdict.grew[TRP_GROWTH_MEMORY]);
-  assert_false(verdict.grew[TRP_GROWTH_DESCRIPTORS]);
+  assert_true(verdict.any && verdict.trend[TRP_GROWTH_MEMORY] == TRP_GROWTH_GROWING);
+  assert_int_equal(verdict.trend[TRP_GROWTH_DESCRIPTORS], TRP_GROWTH_STEADY);
   assert_int_equal(verdict.from[TRP_GROWTH_MEMORY], 100 * MIB);
   assert_int_equal(verdict.to[TRP_GROWTH_MEMORY], 130 * MIB);
   assert_in_range(verdict.per_hour[TRP_GROWTH_MEMORY], 3599ll * MIB, 3601ll * MIB);
@@ -80,7 +80,7 @@ static void the_window_slides_and_begins_anew_once_emptied(void **state) {
   for (int end = i + SAMPLES; i < end && !found; i++) {
     found = add(&growth, i, 100 * MIB, 100, &verdict) && verdict.any;
   }
-  assert_true(found && verdict.grew[TRP_GROWTH_DESCRIPTORS]);
+  assert_true(found && verdict.trend[TRP_GROWTH_DESCRIPTORS] == TRP_GROWTH_GROWING);
   trp_growth_empty(&growth);
   for (int end = i + SAMPLES - 1; i < end; i++) {
     assert_false(add(&growth, i, 100 * MIB, 100, &verdict));

@@ -236,6 +236,7 @@ static void a_thread_that_is_not_on_the_register_is_a_stranger(void **state) {
   int known_tid = subject_start(&known);
   assert_non_null(stranger(library_tid));
   assert_string_equal(stranger(library_tid)->role, "library");
+  assert_string_equal(stranger(library_tid)->owner, "nng");
   assert_string_equal(stranger(library_tid)->comm, "nng:task");
   assert_non_null(stranger(nobody_tid));
   assert_string_equal(stranger(nobody_tid)->role, "unknown");
@@ -246,6 +247,62 @@ static void a_thread_that_is_not_on_the_register_is_a_stranger(void **state) {
   subject_end(&library);
   subject_end(&nobody);
   subject_end(&known);
+}
+
+static void *first_of_two(void *arg) {
+  pthread_t second;
+  struct subject *inner = arg;
+  if (pthread_create(&second, NULL, subject_main, inner) != 0) fail();
+  pthread_join(second, NULL);
+  return NULL;
+}
+
+static void who_a_library_starts_is_known_and_whom_they_start_too(void **state) {
+  (void)state;
+  struct trp_thread_library call;
+  struct subject starts = {.begin = NULL}, inner = {.begin = NULL}, later = {.begin = NULL};
+  pthread_t first;
+  trp_thread_library_begin(&call, "nats");
+  int tid = subject_start(&starts);
+  assert_int_equal(pthread_create(&first, NULL, first_of_two, &inner), 0);
+  trp_thread_library_end(&call);
+  while (atomic_load(&inner.tid) == 0) sched_yield();
+  int later_tid = subject_start(&later);
+  assert_string_equal(stranger(tid)->role, "library");
+  assert_string_equal(stranger(tid)->owner, "nats");
+  assert_string_equal(stranger(atomic_load(&inner.tid))->owner, "nats");
+  assert_string_equal(stranger(later_tid)->role, "unknown");
+  assert_string_equal(stranger(later_tid)->comm, "thread_test");
+  subject_end(&starts);
+  subject_end(&later);
+  atomic_store(&inner.stop, true);
+  pthread_join(first, NULL);
+}
+
+/* ---- a raw exit ---- */
+
+static void *vanishes(void *arg) {
+  _Atomic int *tid = arg;
+  if (trp_thread_register("ghost", "test") != TRP_OK) fail();
+  atomic_store(tid, (int)syscall(SYS_gettid));
+  syscall(SYS_exit, 0); /* no destructor runs, and nobody is told */
+  return NULL;
+}
+
+static void a_thread_that_vanishes_is_found_to_have_ended(void **state) {
+  (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  print_message("  a raw exit is more than a sanitizer can follow: skipped\n");
+  skip();
+#endif
+  pthread_t thread;
+  _Atomic int tid = 0;
+  struct trp_thread_info info;
+  assert_int_equal(pthread_create(&thread, NULL, vanishes, (void *)&tid), 0);
+  pthread_join(thread, NULL);
+  assert_true(find(atomic_load(&tid), &info));
+  assert_true(info.ended && info.vanished);
+  assert_true(trp_thread_forget(atomic_load(&tid)));
 }
 
 /* ---- the bound ---- */
@@ -317,6 +374,8 @@ int main(void) {
       cmocka_unit_test(long_texts_are_cut),
       cmocka_unit_test(cpu_time_is_counted_and_outlives_the_thread),
       cmocka_unit_test(a_thread_that_is_not_on_the_register_is_a_stranger),
+      cmocka_unit_test(who_a_library_starts_is_known_and_whom_they_start_too),
+      cmocka_unit_test(a_thread_that_vanishes_is_found_to_have_ended),
       cmocka_unit_test(a_full_register_refuses_and_counts),
       cmocka_unit_test(an_open_descriptor_is_counted_and_named),
   };
