@@ -1,4 +1,4 @@
-/* run.c - a program whose main is the system: signals, last words, the report, the exit status.
+/* run.c - a program whose main is the system: signals, the report, the exit status.
  *
  * All that a library must not do by itself is here, and happens only because the embedder called
  * trp_system_run. SIGINT and SIGTERM are blocked before any thread exists and read from a signalfd,
@@ -18,70 +18,23 @@
 
 #include "runtime/deadline.h"
 #include "runtime/fdcount.h"
+#include "runtime/last_words.h"
 #include "runtime/report.h"
 #include "runtime/stack.h"
 #include "runtime/system.h"
-#include "runtime/write.h"
 
 enum { FDS_MAX = 4096 };
 static const uint64_t WRITE_NS = 500 * TRP_NS_PER_MS;
-static const int FATAL[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
 struct run {
   struct trp_system *system;
   int signal_fd, changed_fd;
   sigset_t old_mask;
-  struct sigaction old_fatal[sizeof FATAL / sizeof *FATAL];
   struct trp_fd before[FDS_MAX];
   size_t before_count;
   int signals;
+  bool words; /* last words are ours to take back */
 };
-
-/* ---- last words ---- */
-
-static void say(const char *text) { (void)!write(STDERR_FILENO, text, strlen(text)); }
-
-/* Whose on_leave belongs to the last words. Set before the handlers are installed. */
-static struct trp_system *running;
-
-static void leave(void) {
-  if (running != NULL && running->options.on_leave != NULL) {
-    running->options.on_leave(running->options.on_leave_arg);
-  }
-}
-
-/* A memory fault cannot be survived in a thread: name it and die. Async-signal-safe only. */
-static void on_fatal(int number) {
-  char stack[1024];
-  struct trp_stack pcs;
-  const struct trp_actor *a = trp_turn_current();
-  trp_stack_capture(&pcs, 1);
-  trp_stack_text(&pcs, stack, sizeof stack);
-  leave();
-  say("troupe: fatal signal ");
-  say(sigabbrev_np(number));
-  say(" in ");
-  say(a != NULL ? a->name : "a thread that is no actor's");
-  say(": ");
-  say(stack);
-  say("\n");
-  signal(number, SIG_DFL);
-  raise(number);
-}
-
-static void install_fatal(struct run *run) {
-  struct sigaction action = {.sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND};
-  sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof FATAL / sizeof *FATAL; i++) {
-    sigaction(FATAL[i], &action, &run->old_fatal[i]);
-  }
-}
-
-static void restore_fatal(struct run *run) {
-  for (size_t i = 0; i < sizeof FATAL / sizeof *FATAL; i++) {
-    sigaction(FATAL[i], &run->old_fatal[i], NULL);
-  }
-}
 
 /* ---- set-up ---- */
 
@@ -115,19 +68,17 @@ static bool open_run(struct run *run) {
   tell_changes_to(run->system, run->changed_fd);
   signal(SIGPIPE, SIG_IGN);   /* a reader that has gone is an error of write, not an end */
   (void)!trp_stack_install(); /* without it stacks of stuck threads come from /proc */
-  running = run->system;
-  install_fatal(run);
+  run->words = trp_last_words_install(run->system) == TRP_OK; /* else the embedder has done it */
   return true;
 }
 
 static void close_run(struct run *run) {
-  restore_fatal(run);
+  if (run->words) trp_last_words_uninstall();
   trp_stack_uninstall();
   tell_changes_to(run->system, -1);
   if (run->signal_fd >= 0) close(run->signal_fd);
   if (run->changed_fd >= 0) close(run->changed_fd);
   pthread_sigmask(SIG_SETMASK, &run->old_mask, NULL);
-  running = NULL;
 }
 
 /* ---- waiting ---- */
@@ -141,8 +92,8 @@ static void take_signals(struct run *run) {
     if (run->signals == 1) trp_system_stop(run->system, reason);
     if (run->signals == 2) trp_system_stop_now(run->system, reason);
     if (run->signals < 3) continue;
-    say("troupe: third signal: leaving at once, without an account\n");
-    leave();
+    trp_last_words_leave(run->system);
+    trp_last_words_say("troupe: third signal: leaving at once, without an account\n");
     _exit(1);
   }
 }
@@ -233,7 +184,7 @@ int trp_system_run(struct trp_system *system) {
   run = (struct run){.system = system, .signal_fd = -1, .changed_fd = -1};
   if (system->options.sched != TRP_SCHED_THREADS) return WRONG_USE;
   if (!open_run(&run) || trp_system_start_async(system) != TRP_OK) {
-    say("troupe: the system could not be started\n");
+    trp_last_words_say("troupe: the system could not be started\n");
     close_run(&run);
     return WRONG_USE;
   }
@@ -241,7 +192,7 @@ int trp_system_run(struct trp_system *system) {
   int status = account(&run);
   if (system->report.verdict == TRP_VERDICT_ABANDONED) {
     /* A thread is still in its turn: nothing of the process can be taken apart safely. */
-    leave();
+    trp_last_words_leave(system);
     _exit(status);
   }
   close_run(&run);

@@ -358,7 +358,11 @@ void trp_system_log_level(struct trp_system *system, enum trp_log_level level) {
 
 void trp_system_journal_put(struct trp_system *system, const char *actor, uint16_t type,
                             const void *body, size_t bytes) {
-  trp_journal_put(system->journal, trp_env_now_ns(&system->env), actor, type, body, bytes);
+  struct trp_flight_event event = {.at_ns = trp_env_now_ns(&system->env), .type = type};
+  memcpy(event.system, system->name, sizeof event.system);
+  strncpy(event.actor, actor, TRP_NAME_MAX);
+  trp_flight_note(&event);
+  trp_journal_put(system->journal, event.at_ns, actor, type, body, bytes);
 }
 
 bool trp_system_journal_next(struct trp_system *system, uint64_t after,

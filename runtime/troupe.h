@@ -270,6 +270,17 @@ void trp_system_destroy(struct trp_system **system);
  * Thread: the main thread, once a process. */
 int trp_system_run(struct trp_system *system);
 
+/* Last words for a program that does not call trp_system_run: handlers for SIGSEGV, SIGBUS, SIGILL,
+ * SIGFPE and SIGABRT that name the actor, its stack, the last events and the account so far on
+ * standard error, within a second, and then let the signal do what it did before. `system` is whose
+ * account is given when a thread that is no actor's faults; NULL: none. Threads that enter the
+ * register (trp_thread_register) have a stack of their own for it. Errors: BUSY (installed
+ * already). Thread: start-up, before the system starts. */
+TRP_MUST_USE enum trp_err trp_last_words_install(struct trp_system *system);
+
+/* Before the system is destroyed. Thread: the one that installed. */
+void trp_last_words_uninstall(void);
+
 /* The first act of a main that will call trp_system_run: from here on SIGINT and SIGTERM wait for
  * it, also in threads that libraries start before, so that an early one is a clean stop and no
  * death. Thread: the main thread, before there is another. */
