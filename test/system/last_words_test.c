@@ -283,8 +283,7 @@ static void an_embedder_may_have_last_words_and_give_them_back(void **state) {
 
 static void let_the_second_fault(void *arg) {
   (void)arg;
-  atomic_store_explicit(&go, true, memory_order_release);
-  process_nap(300);
+  if (!atomic_exchange_explicit(&go, true, memory_order_acq_rel)) process_nap(300);
 }
 
 static void a_second_fault_meanwhile_does_not_spoil_the_words_of_the_first(void **state) {
