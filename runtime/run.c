@@ -184,7 +184,11 @@ int trp_system_run(struct trp_system *system) {
   run = (struct run){.system = system, .signal_fd = -1, .changed_fd = -1};
   if (system->options.sched != TRP_SCHED_THREADS) return WRONG_USE;
   if (!open_run(&run) || trp_system_start_async(system) != TRP_OK) {
-    trp_last_words_say("troupe: the system could not be started\n");
+    char words[sizeof system->failure + 64];
+    bool told = system->failure[0] != '\0';
+    snprintf(words, sizeof words, "troupe: the system could not be started%s%s\n", told ? ": " : "",
+             system->failure);
+    trp_last_words_say(words);
     close_run(&run);
     return WRONG_USE;
   }

@@ -203,6 +203,7 @@ struct trp_system_options {
   uint64_t seed;           /* of chance; for TRP_SCHED_SIM the whole execution */
   uint32_t budget_ms;      /* stop's deadline for the system: 15,000 */
   uint32_t outer_limit_ms; /* the operator's own kill time-out; budget is capped 2 s below it */
+  bool strict_budget;      /* a start whose stop would not fit (trp_system_check) is refused */
   uint32_t actors_max;     /* 4,096; up to 1,048,576 */
   uint32_t workers;        /* of the pool, made with its first actor: one a core; at most 256 */
   bool no_spin;            /* who has nothing to do sleeps at once instead of looking around */
@@ -243,9 +244,24 @@ TRP_MUST_USE enum trp_err trp_system_spawn(struct trp_system *system, const stru
 TRP_MUST_USE enum trp_err trp_system_edge(struct trp_system *system, const char *from,
                                           const char *to);
 
+/* Fills in what is not set yet (is 0): budget_ms from TRP_STOP_BUDGET_MS, outer_limit_ms from
+ * TRP_OUTER_LIMIT_MS. A value that is no number of milliseconds is an error, and `why` gets a
+ * sentence that names it. The library reads no such variable of itself. Errors: INVALID. Thread:
+ * start-up. */
+TRP_MUST_USE enum trp_err trp_options_from_environment(struct trp_system_options *options,
+                                                       char *why, size_t why_bytes);
+
+/* Whether the stop fits: the longest path of budgets along the declared edges into the system's,
+ * and the budget that was asked for into the outer limit. `sentence` names the path, its sum and
+ * the limit in any case. start does the same: what does not fit is a warning in the log, or with
+ * strict_budget a refusal. Errors: LIMIT (it does not fit), NO_MEMORY. Thread: start-up. */
+TRP_MUST_USE enum trp_err trp_system_check(struct trp_system *system, char *sentence,
+                                           size_t sentence_bytes);
+
 /* Starts every actor by a handshake with a deadline and waits for the last. On failure what had
  * started is unwound in reverse, and `failure` (which may be NULL) gets a sentence naming the
- * actor. Errors: START_FAILED, TIMEOUT, STOPPED (a stop came first). Thread: outside. */
+ * actor. Errors: START_FAILED, TIMEOUT, STOPPED (a stop came first), LIMIT (strict_budget). Thread:
+ * outside. */
 TRP_MUST_USE enum trp_err trp_system_start(struct trp_system *system, char *failure,
                                            size_t failure_bytes);
 
@@ -263,6 +279,12 @@ TRP_MUST_USE enum trp_err trp_system_wait(struct trp_system *system, uint64_t ti
 /* Stops if need be, waits within the budget, frees, and nulls *system. With an abandoned actor what
  * it may still touch is leaked on purpose. NULL and half-built are fine. Thread: outside. */
 void trp_system_destroy(struct trp_system **system);
+
+/* A system that is stopped and destroyed when its scope ends, by return, break or goto (in C++ also
+ * by an exception); not by exit or longjmp:
+ *     TRP_SCOPED_SYSTEM system = NULL;
+ * Thread: the one of the scope, which is outside. */
+#define TRP_SCOPED_SYSTEM __attribute__((cleanup(trp_system_destroy))) struct trp_system *
 
 /* Runs a program whose main is the system: installs SIGINT and SIGTERM (first: stop, second: skip
  * draining, third: leave), last words for fatal signals, starts, waits, writes the report, and
