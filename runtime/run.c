@@ -20,6 +20,7 @@
 #include "runtime/fdcount.h"
 #include "runtime/last_words.h"
 #include "runtime/report.h"
+#include "runtime/service.h"
 #include "runtime/stack.h"
 #include "runtime/system.h"
 
@@ -29,6 +30,7 @@ static const uint64_t WRITE_NS = 500 * TRP_NS_PER_MS;
 struct run {
   struct trp_system *system;
   int signal_fd, changed_fd;
+  struct trp_service service;
   sigset_t old_mask;
   struct trp_fd before[FDS_MAX];
   size_t before_count;
@@ -63,6 +65,7 @@ static bool open_run(struct run *run) {
   run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   run->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (run->signal_fd < 0 || run->changed_fd < 0) return false;
+  trp_service_open(&run->service, run->system);
   run->before_count = trp_fd_list(run->before, FDS_MAX);
   if (run->before_count > FDS_MAX) run->before_count = FDS_MAX;
   tell_changes_to(run->system, run->changed_fd);
@@ -76,6 +79,7 @@ static void close_run(struct run *run) {
   if (run->words) trp_last_words_uninstall();
   trp_stack_uninstall();
   tell_changes_to(run->system, -1);
+  trp_service_close(&run->service);
   if (run->signal_fd >= 0) close(run->signal_fd);
   if (run->changed_fd >= 0) close(run->changed_fd);
   pthread_sigmask(SIG_SETMASK, &run->old_mask, NULL);
@@ -98,12 +102,18 @@ static void take_signals(struct run *run) {
   }
 }
 
+/* Both descriptors tell, and the service knows when it is due; the bound is for a wait without. */
+static int nap_ms(uint64_t due_ns) {
+  enum { NAP_MS = 60000 };
+  uint64_t left_ms = trp_deadline_left_ns(due_ns) / TRP_NS_PER_MS + 1;
+  return left_ms < NAP_MS ? (int)left_ms : NAP_MS;
+}
+
 static void wait_for_end(struct run *run) {
-  enum { NAP_MS = 60000 }; /* both descriptors tell; the bound is for a wait that has none */
   struct pollfd fds[2] = {{.fd = run->signal_fd, .events = POLLIN},
                           {.fd = run->changed_fd, .events = POLLIN}};
   while (trp_system_stage(run->system) != TRP_STAGE_STOPPED) {
-    poll(fds, 2, NAP_MS);
+    poll(fds, 2, nap_ms(trp_service_step(&run->service)));
     eventfd_t count;
     (void)!eventfd_read(run->changed_fd, &count);
     take_signals(run);
@@ -181,7 +191,10 @@ static int account(struct run *run) {
 int trp_system_run(struct trp_system *system) {
   enum { WRONG_USE = 2 };
   static struct run run; /* large for a stack; once a process */
-  run = (struct run){.system = system, .signal_fd = -1, .changed_fd = -1};
+  run = (struct run){.system = system,
+                     .signal_fd = -1,
+                     .changed_fd = -1,
+                     .service = {.system = system, .socket.fd = -1}};
   if (system->options.sched != TRP_SCHED_THREADS) return WRONG_USE;
   if (!open_run(&run) || trp_system_start_async(system) != TRP_OK) {
     char words[sizeof system->failure + 64];
@@ -196,6 +209,7 @@ int trp_system_run(struct trp_system *system) {
   int status = account(&run);
   if (system->report.verdict == TRP_VERDICT_ABANDONED) {
     /* A thread is still in its turn: nothing of the process can be taken apart safely. */
+    trp_service_close(&run.service);
     trp_last_words_leave(system);
     _exit(status);
   }

@@ -186,6 +186,8 @@ struct trp_spec {
   uint32_t outbox_max;       /* messages that may wait for room elsewhere: 256 */
   bool door;                 /* listen on inproc://<system>/<name> */
   const char *listen;        /* also on this ipc:// or tcp:// url; needs door; copied */
+  bool critical; /* while it is stuck or down, a service manager's watchdog gets no pings;
+                    roots and whoever supervises are so in any case */
 };
 
 /* ---- the system ------------------------------------------------------------------------- */
@@ -288,7 +290,8 @@ void trp_system_destroy(struct trp_system **system);
 
 /* Runs a program whose main is the system: installs SIGINT and SIGTERM (first: stop, second: skip
  * draining, third: leave), last words for fatal signals, starts, waits, writes the report, and
- * returns the exit status; with an abandoned actor it leaves with _exit(1) itself.
+ * returns the exit status; with an abandoned actor it leaves with _exit(1) itself. Under a service
+ * manager ($NOTIFY_SOCKET, systemd's Type=notify) it tells of ready, stopping, state and watchdog.
  * Thread: the main thread, once a process. */
 int trp_system_run(struct trp_system *system);
 
