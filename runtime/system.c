@@ -195,7 +195,10 @@ void trp_system_stop(struct trp_system *system, const char *reason) {
 }
 
 void trp_system_stop_now(struct trp_system *system, const char *reason) {
-  atomic_store_explicit(&system->stop_now_asked, true, memory_order_release);
+  if (!atomic_exchange_explicit(&system->stop_now_asked, true, memory_order_acq_rel)) {
+    trp_system_log(system, "system", TRP_LOG_WARN, "stop.now", "reason=\"%s\"",
+                   reason != NULL ? reason : "asked to");
+  }
   trp_system_stop(system, reason);
 }
 
