@@ -41,7 +41,7 @@ static volatile uintptr_t nowhere = 16; /* volatile: the compiler must not know 
 __attribute__((noinline)) static void write_nowhere(void) { *(volatile int *)nowhere = 1; }
 
 __attribute__((noinline)) static void call_nowhere(void) {
-  void (*volatile function)(void) = NULL;
+  static void (*volatile function)(void); /* NULL */
   function();
   nowhere = 0; /* so that this is no tail call */
 }
