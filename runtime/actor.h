@@ -231,7 +231,7 @@ void trp_actor_post(struct trp_actor *actor, struct trp_node *node);
 void trp_turn_deliver(struct trp_actor *actor, const struct trp_msg *msg);
 
 /* A function of the kind as one turn; `what` for the flight recorder. */
-void trp_turn_begin(struct trp_actor *actor, uint32_t what);
+void trp_turn_begin(struct trp_actor *actor, uint16_t what);
 void trp_turn_end(struct trp_actor *actor);
 
 /* What a thread has at hand while it runs actors: one a thread, not one an actor. */

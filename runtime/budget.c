@@ -57,7 +57,7 @@ static const struct trp_actor *longest_member(struct trp_system *system, struct 
   const struct trp_order *order = &plan->order;
   const struct trp_actor *longest = NULL;
   for (uint32_t m = order->members_from[component]; m < order->members_from[component + 1]; m++) {
-    const struct trp_actor *a = system->actors[order->members[m]];
+    const struct trp_actor *a = trp_slots_at(&system->slots, order->members[m]);
     if (longest == NULL || trp_spec_of(a)->budget_ms > trp_spec_of(longest)->budget_ms) longest = a;
   }
   return longest;
@@ -107,10 +107,12 @@ static bool judge(struct trp_system *system, struct trp_plan *plan, struct trp_p
 
 enum trp_err trp_system_check(struct trp_system *system, char *sentence, size_t sentence_bytes) {
   struct trp_plan plan;
-  uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_acquire);
+  uint32_t count = atomic_load_explicit(&system->slots.count, memory_order_acquire);
   uint32_t *budgets = calloc((size_t)count + 1, sizeof *budgets);
   if (budgets == NULL) return TRP_NO_MEMORY;
-  for (uint32_t i = 0; i < count; i++) budgets[i] = trp_spec_of(system->actors[i])->budget_ms;
+  for (uint32_t i = 0; i < count; i++) {
+    budgets[i] = trp_spec_of(trp_slots_at(&system->slots, i))->budget_ms;
+  }
   enum trp_err err = trp_plan_make(&plan, &system->graph, count, budgets,
                                    system->options.budget_ms * TRP_NS_PER_MS);
   free(budgets);

@@ -16,10 +16,10 @@ static struct {
   struct record records[TRP_FLIGHT_EVENTS];
 } flight;
 
-const char *trp_flight_turn_name(uint32_t what) {
+const char *trp_flight_turn_name(uint16_t what) {
   static const char *const own[] = {"start()", "ready()", "stop()", "end()"};
-  if (what >= TRP_FLIGHT_START) return what <= TRP_FLIGHT_END ? own[what - TRP_FLIGHT_START] : NULL;
-  return what < TRP_USER_FIRST ? trp_type_name((uint16_t)what) : NULL;
+  if (what >= TRP_USER_FIRST) return NULL;
+  return what >= TRP_FLIGHT_START ? own[what - TRP_FLIGHT_START] : trp_type_name(what);
 }
 
 void trp_flight_note(const struct trp_flight_event *event) {

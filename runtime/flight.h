@@ -21,28 +21,29 @@
 #include "runtime/troupe.h"
 
 enum {
-  TRP_FLIGHT_TURNS = 16, /* a cache line */
+  TRP_FLIGHT_TURNS = 8, /* an actor's block is small */
   TRP_FLIGHT_EVENTS = 64
 };
 
-/* What a turn was about: a message's type, or one of the kind's other functions. */
-enum { TRP_FLIGHT_START = UINT16_MAX + 1, TRP_FLIGHT_READY, TRP_FLIGHT_STOP, TRP_FLIGHT_END };
+/* What a turn was about: a message's type, or one of the kind's other functions, which have the
+ * last numbers below the users' own types. */
+enum { TRP_FLIGHT_START = TRP_USER_FIRST - 4, TRP_FLIGHT_READY, TRP_FLIGHT_STOP, TRP_FLIGHT_END };
 
 struct trp_flight_turns {
-  _Atomic uint32_t what[TRP_FLIGHT_TURNS]; /* relaxed throughout: they publish nothing */
+  _Atomic uint16_t what[TRP_FLIGHT_TURNS]; /* relaxed throughout: they publish nothing */
 };
 
 /* The n-th turn, counted from 0, is about this. Thread: the keeper. */
-static inline void trp_flight_turn(struct trp_flight_turns *turns, uint64_t n, uint32_t what) {
+static inline void trp_flight_turn(struct trp_flight_turns *turns, uint64_t n, uint16_t what) {
   atomic_store_explicit(&turns->what[n % TRP_FLIGHT_TURNS], what, memory_order_relaxed);
 }
 
-static inline uint32_t trp_flight_turn_at(const struct trp_flight_turns *turns, uint64_t n) {
+static inline uint16_t trp_flight_turn_at(const struct trp_flight_turns *turns, uint64_t n) {
   return atomic_load_explicit(&turns->what[n % TRP_FLIGHT_TURNS], memory_order_relaxed);
 }
 
 /* "QUOTE", "start()", or NULL for a user's own type, which has no name. */
-const char *trp_flight_turn_name(uint32_t what);
+const char *trp_flight_turn_name(uint16_t what);
 
 struct trp_flight_event {
   uint64_t at_ns;                /* of the system's clock */

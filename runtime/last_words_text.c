@@ -116,7 +116,7 @@ static void say_stack(struct speech *s, const void *context) {
 
 /* ---- the flight recorder ---- */
 
-static void say_what(struct speech *s, uint32_t what) {
+static void say_what(struct speech *s, uint16_t what) {
   const char *name = trp_flight_turn_name(what);
   if (name != NULL) {
     say(s, name);
@@ -197,7 +197,7 @@ static void say_actor(struct speech *s, struct trp_actor *a) {
 }
 
 static void say_account(struct speech *s, struct trp_system *system) {
-  uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_acquire);
+  uint32_t count = atomic_load_explicit(&system->slots.count, memory_order_acquire);
   begin(s);
   say(s, "system ");
   say(s, system->name);
@@ -205,7 +205,10 @@ static void say_account(struct speech *s, struct trp_system *system) {
   say(s, trp_system_state(system));
   say(s, "; the account so far:");
   end(s);
-  for (uint32_t i = 0; i < count && i < ACTORS_SAID; i++) say_actor(s, system->actors[i]);
+  for (uint32_t i = 0; i < count && i < ACTORS_SAID; i++) {
+    struct trp_actor *a = trp_slots_at(&system->slots, i);
+    if (a != NULL) say_actor(s, a);
+  }
   if (count <= ACTORS_SAID) return;
   begin(s);
   say_count(s, "  and more actors: ", count - ACTORS_SAID);

@@ -18,6 +18,7 @@
 void trp_actor_set_state(struct trp_actor *a, enum trp_actor_state state) {
   /* release: pairs with the acquire in trp_actor_state. */
   atomic_store_explicit(&a->state, (int)state, memory_order_release);
+  if (a->spawned) return; /* they come and go by the million, and would displace all else */
   struct trp_flight_event event = {.at_ns = trp_env_now_ns(&a->system->env),
                                    .state = (uint16_t)state,
                                    .incarnation = a->self.incarnation};

@@ -5,7 +5,8 @@
 
 enum trp_err trp_pulse_init(struct trp_pulse *pulse, struct trp_system *system) {
   pulse->system = system;
-  pulse->marks = calloc(system->options.actors_max, sizeof *pulse->marks);
+  pulse->count = atomic_load_explicit(&system->slots.count, memory_order_acquire);
+  pulse->marks = calloc((size_t)pulse->count + 1, sizeof *pulse->marks);
   return pulse->marks != NULL ? TRP_OK : TRP_NO_MEMORY;
 }
 
@@ -14,16 +15,9 @@ void trp_pulse_fini(struct trp_pulse *pulse) {
   pulse->marks = NULL;
 }
 
-static bool supervises(struct trp_system *system, const struct trp_actor *a) {
-  uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_acquire);
-  for (uint32_t i = a->index + 1; i < count; i++) { /* children are added later */
-    if (system->actors[i]->supervisor == a) return true;
-  }
-  return false;
-}
-
-static bool is_critical(struct trp_system *system, const struct trp_actor *a) {
-  return a->spec.critical || a->supervisor == NULL || supervises(system, a);
+static bool is_critical(const struct trp_actor *a) {
+  return trp_spec_of(a)->critical || a->supervisor == NULL ||
+         atomic_load_explicit(&a->has_children, memory_order_relaxed);
 }
 
 /* An end that was no crash is in order. */
@@ -55,19 +49,18 @@ static const char *ails(struct trp_actor *a, struct trp_pulse_mark *mark, uint64
     *mark = (struct trp_pulse_mark){.turns = turns, .since_ns = now};
     return NULL;
   }
-  if (now - mark->since_ns <= a->spec.turn_limit_ms * TRP_NS_PER_MS) return NULL;
+  if (now - mark->since_ns <= trp_spec_of(a)->turn_limit_ms * TRP_NS_PER_MS) return NULL;
   return in_turn ? "does not return from its turn" : "takes no turn although it should";
 }
 
 bool trp_pulse_beats(struct trp_pulse *pulse, char *why, size_t why_bytes) {
   struct trp_system *system = pulse->system;
   uint64_t now = trp_env_now_ns(&system->env);
-  uint32_t count = atomic_load_explicit(&system->actor_count, memory_order_acquire);
   bool all = true;
-  for (uint32_t i = 0; i < count; i++) {
-    struct trp_actor *a = system->actors[i];
+  for (uint32_t i = 0; i < pulse->count; i++) {
+    struct trp_actor *a = trp_slots_at(&system->slots, i);
     const char *ailing = ails(a, &pulse->marks[i], now); /* marked in any case */
-    if (ailing == NULL || !all || !is_critical(system, a)) continue;
+    if (ailing == NULL || !all || !is_critical(a)) continue;
     snprintf(why, why_bytes, "actor %s %s", a->name, ailing);
     all = false;
   }

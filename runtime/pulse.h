@@ -13,13 +13,14 @@
 
 struct trp_pulse {
   struct trp_system *system;
-  struct trp_pulse_mark { /* of each slot */
+  uint32_t count;         /* of the actors that were added; spawned ones are nobody's watchdog's */
+  struct trp_pulse_mark { /* of each */
     uint64_t turns;       /* when last looked */
     uint64_t since_ns; /* when this number was first seen, or there was nothing to do; 0: never */
   } * marks;
 };
 
-/* Errors: NO_MEMORY. */
+/* After the last actor was added. Errors: NO_MEMORY. */
 TRP_MUST_USE enum trp_err trp_pulse_init(struct trp_pulse *pulse, struct trp_system *system);
 void trp_pulse_fini(struct trp_pulse *pulse);
 

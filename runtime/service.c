@@ -70,10 +70,10 @@ static void tell_running(struct trp_service *service) {
 }
 
 /* Who has not ended yet. */
-static size_t open_actors(struct trp_system *system, const char **first) {
-  size_t open = 0, count = trp_system_actor_count(system);
-  for (size_t i = 0; i < count; i++) {
-    struct trp_actor *a = system->actors[i];
+static size_t open_actors(struct trp_service *service, const char **first) {
+  size_t open = 0;
+  for (uint32_t i = 0; i < service->pulse.count; i++) {
+    struct trp_actor *a = trp_slots_at(&service->system->slots, i);
     if (trp_actor_state(a) == TRP_ACTOR_GONE) continue;
     if (open++ == 0) *first = a->name;
   }
@@ -82,7 +82,7 @@ static size_t open_actors(struct trp_system *system, const char **first) {
 
 static void tell_stopping(struct trp_service *service, const char *before) {
   const char *first = "";
-  size_t open = open_actors(service->system, &first);
+  size_t open = open_actors(service, &first);
   uint64_t left_us = trp_deadline_left_ns(service->stop_until_ns) / NS_PER_US;
   tell(service, "%sEXTEND_TIMEOUT_USEC=%llu\nSTATUS=stopping, %zu actors are open%s%s", before,
        (unsigned long long)left_us, open, open > 0 ? ", the first of them " : "", first);

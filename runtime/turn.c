@@ -32,7 +32,7 @@ void trp_actor_post(struct trp_actor *a, struct trp_node *node) {
   if (trp_lane_post(&a->lane, node)) trp_actor_nudge(a);
 }
 
-void trp_turn_begin(struct trp_actor *a, uint32_t what) {
+void trp_turn_begin(struct trp_actor *a, uint16_t what) {
   a->self.in_turn = true;
   trp_flight_turn(&a->recent, atomic_load_explicit(&a->turns, memory_order_relaxed) / 2, what);
   trp_count(&a->turns, 1);
