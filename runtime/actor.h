@@ -16,6 +16,7 @@
 #include <setjmp.h>
 
 #include "runtime/ask.h"
+#include "runtime/flight.h"
 #include "runtime/lane.h"
 #include "runtime/mailbox.h"
 #include "runtime/outbox.h"
@@ -132,6 +133,7 @@ struct trp_actor {
 
   /* figures: written by the keeper, read by any */
   _Atomic uint64_t turns; /* odd while in a turn */
+  struct trp_flight_turns recent;
   _Atomic uint64_t debts; /* what it still owes after its last step: outbox, asks, holds */
   _Atomic uint64_t handled;
   _Atomic uint64_t dead[TRP_LOST_COUNT];
@@ -190,6 +192,9 @@ static inline enum trp_actor_state trp_actor_state(const struct trp_actor *a) {
   return (enum trp_actor_state)atomic_load_explicit(&a->state, memory_order_acquire);
 }
 
+/* Thread: the keeper. */
+void trp_actor_set_state(struct trp_actor *actor, enum trp_actor_state state);
+
 /* ---- turns (turn.c) ---- */
 
 enum trp_step {
@@ -228,8 +233,8 @@ void trp_actor_post(struct trp_actor *actor, struct trp_node *node);
 /* Hands one message to receive as one turn. Thread: the keeper. */
 void trp_turn_deliver(struct trp_actor *actor, const struct trp_msg *msg);
 
-/* A function of the kind as one turn. */
-void trp_turn_begin(struct trp_actor *actor);
+/* A function of the kind as one turn; `what` for the flight recorder. */
+void trp_turn_begin(struct trp_actor *actor, uint16_t what);
 void trp_turn_end(struct trp_actor *actor);
 
 /* What a thread has at hand while it runs actors: one a thread, not one an actor. */

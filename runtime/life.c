@@ -15,10 +15,17 @@
 #include "runtime/sched.h"
 #include "runtime/thread.h"
 
-static void set_state(struct trp_actor *a, enum trp_actor_state state) {
+void trp_actor_set_state(struct trp_actor *a, enum trp_actor_state state) {
   atomic_store_explicit(&a->given_up, false, memory_order_relaxed); /* it moves after all */
   /* release: pairs with the acquire in trp_actor_state. */
   atomic_store_explicit(&a->state, (int)state, memory_order_release);
+  if (a->spawned) return; /* they come and go by the million, and would displace all else */
+  struct trp_flight_event event = {.at_ns = trp_env_now_ns(&a->system->env),
+                                   .state = (uint16_t)state,
+                                   .incarnation = a->self.incarnation};
+  memcpy(event.system, a->system->name, sizeof event.system);
+  memcpy(event.actor, a->name, sizeof event.actor);
+  trp_flight_note(&event);
 }
 
 static void post_report(struct trp_actor *child) {
@@ -38,7 +45,7 @@ static void go_down(struct trp_actor *a, enum trp_actor_state state, uint32_t wh
   atomic_store_explicit(&a->order_due_ns, 0, memory_order_relaxed);
   pthread_mutex_lock(&a->lock);
   a->report |= what;
-  set_state(a, state);
+  trp_actor_set_state(a, state);
   pthread_mutex_unlock(&a->lock);
 }
 
@@ -103,7 +110,7 @@ bool trp_life_admit(struct trp_actor *a) {
   void *memory = calloc(1, bytes > 0 ? bytes : 1);
   reset(a, memory);
   memset(&a->farewell, 0, sizeof a->farewell);
-  set_state(a, TRP_ACTOR_STARTING);
+  trp_actor_set_state(a, TRP_ACTOR_STARTING);
   a->mailbox.ops->open(&a->mailbox, a->self.incarnation);
   a->self.admitted = true;
   /* Opening clears the gate's flags; a stop that shut it meanwhile has set `stopping` before. */
@@ -117,7 +124,7 @@ static enum trp_err run_start(struct trp_actor *a) {
   const struct trp_kind *kind = trp_spec_of(a)->kind;
   if (a->self.memory == NULL) return TRP_NO_MEMORY;
   if (kind->start == NULL) return TRP_OK;
-  trp_turn_begin(a);
+  trp_turn_begin(a, TRP_FLIGHT_START);
   enum trp_err err = kind->start(&a->self, a->self.memory, a->args);
   trp_turn_end(a);
   return err;
@@ -133,7 +140,7 @@ void trp_life_begin(struct trp_actor *a) {
     return;
   }
   atomic_store_explicit(&a->order_due_ns, 0, memory_order_relaxed); /* published by the state */
-  set_state(a, TRP_ACTOR_RUNNING);
+  trp_actor_set_state(a, TRP_ACTOR_RUNNING);
   if (a->spawned) { /* nobody waits for its handshake, and nobody could follow it before */
     pthread_mutex_lock(&a->lock);
     a->up = true;
@@ -157,7 +164,7 @@ static void run_end(struct trp_actor *a, enum trp_end_reason reason) {
   jmp_buf here, *outer = trp_turning.boundary;
   trp_turning.boundary = &here;
   if (setjmp(here) == 0) {
-    trp_turn_begin(a);
+    trp_turn_begin(a, TRP_FLIGHT_END);
     trp_spec_of(a)->kind->end(&a->self, a->self.memory, reason);
     trp_turn_end(a);
   } else {

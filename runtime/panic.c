@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "runtime/actor.h"
 #include "runtime/check.h"
+#include "runtime/last_words.h"
 
 static _Thread_local unsigned no_unwind;
 
@@ -21,11 +21,9 @@ void trp_no_unwind_end(void) {
 __attribute__((noreturn)) static void last_words(const char *what) {
   char line[512];
   struct trp_actor *a = trp_turn_current();
-  int n = snprintf(line, sizeof line, "troupe: %s: %s\n", a != NULL ? a->name : "outside", what);
-  if (n > (int)sizeof line) n = (int)sizeof line;
-  ssize_t written = write(STDERR_FILENO, line, (size_t)n);
-  (void)written; /* there is nobody left to tell */
-  abort();
+  snprintf(line, sizeof line, "troupe: %s: %s\n", a != NULL ? a->name : "outside", what);
+  trp_last_words_say(line);
+  abort(); /* whose signal says the rest, where the handler is installed */
 }
 
 /* skip: the frames of this file. */

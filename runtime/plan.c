@@ -16,25 +16,28 @@ static uint64_t largest_budget_ns(const struct trp_order *order, uint32_t c,
 }
 
 /* Components come sources first, so every upstream is done before its downstreams. */
-static uint64_t lay_out(struct trp_plan *plan, const uint32_t *budget_ms) {
+static void lay_out(struct trp_plan *plan, const uint32_t *budget_ms) {
   struct trp_order *order = &plan->order;
-  uint64_t longest = 0;
   for (uint32_t c = 0; c < order->components; c++) {
     uint64_t own = largest_budget_ns(order, c, budget_ms);
     plan->soft_ns[c] = plan->hard_ns[c] + own; /* hard so far: the latest of its upstreams' */
     plan->hard_ns[c] = plan->soft_ns[c] + own / 4;
-    if (plan->hard_ns[c] > longest) longest = plan->hard_ns[c];
+    if (plan->last == TRP_PLAN_NONE || plan->hard_ns[c] > plan->longest_ns) {
+      plan->longest_ns = plan->hard_ns[c];
+      plan->last = c;
+    }
     for (uint32_t m = order->members_from[c]; m < order->members_from[c + 1]; m++) {
       uint32_t actor = order->members[m];
       for (uint32_t e = order->edges_from[actor]; e < order->edges_from[actor + 1]; e++) {
         uint32_t down = order->component[order->edges[e].to];
         if (down == c) continue;
         plan->waits[down]++;
-        if (plan->hard_ns[down] < plan->hard_ns[c]) plan->hard_ns[down] = plan->hard_ns[c];
+        if (plan->hard_ns[down] >= plan->hard_ns[c]) continue;
+        plan->hard_ns[down] = plan->hard_ns[c];
+        plan->via[down] = c;
       }
     }
   }
-  return longest;
 }
 
 enum trp_err trp_plan_make(struct trp_plan *plan, struct trp_graph *graph, uint32_t actors,
@@ -46,13 +49,16 @@ enum trp_err trp_plan_make(struct trp_plan *plan, struct trp_graph *graph, uint3
   plan->waits = calloc(n, sizeof *plan->waits);
   plan->soft_ns = calloc(n, sizeof *plan->soft_ns);
   plan->hard_ns = calloc(n, sizeof *plan->hard_ns);
-  if (plan->waits == NULL || plan->soft_ns == NULL || plan->hard_ns == NULL) {
+  plan->via = malloc(n * sizeof *plan->via);
+  if (plan->waits == NULL || plan->soft_ns == NULL || plan->hard_ns == NULL || plan->via == NULL) {
     trp_plan_fini(plan);
     return TRP_NO_MEMORY;
   }
-  uint64_t longest = lay_out(plan, budget_ms);
-  if (longest <= total_ns) return TRP_OK;
-  double scale = (double)total_ns / (double)longest;
+  for (uint32_t c = 0; c < n; c++) plan->via[c] = TRP_PLAN_NONE;
+  plan->last = TRP_PLAN_NONE;
+  lay_out(plan, budget_ms);
+  if (plan->longest_ns <= total_ns) return TRP_OK;
+  double scale = (double)total_ns / (double)plan->longest_ns;
   for (uint32_t c = 0; c < plan->order.components; c++) {
     plan->soft_ns[c] = (uint64_t)((double)plan->soft_ns[c] * scale);
     plan->hard_ns[c] = (uint64_t)((double)plan->hard_ns[c] * scale);
@@ -76,5 +82,6 @@ void trp_plan_fini(struct trp_plan *plan) {
   free(plan->waits);
   free(plan->soft_ns);
   free(plan->hard_ns);
+  free(plan->via);
   memset(plan, 0, sizeof *plan);
 }

@@ -9,11 +9,16 @@
 
 #include "runtime/graph.h"
 
+#define TRP_PLAN_NONE UINT32_MAX
+
 struct trp_plan {
   struct trp_order order;
   uint32_t *waits;   /* of each component: edges from actors elsewhere that are still open */
   uint64_t *soft_ns; /* of each component, from the pill */
   uint64_t *hard_ns;
+  uint64_t longest_ns; /* the latest hard deadline before any scaling; what leads to it: */
+  uint32_t last;       /* ... the component that has it, TRP_PLAN_NONE where there is none */
+  uint32_t *via;       /* ... and before each component the one it waits for longest, or NONE */
 };
 
 /* `budget_ms` of each actor; `total_ns` for the system. Errors: NO_MEMORY. */

@@ -1,4 +1,4 @@
-/* run.c - a program whose main is the system: signals, last words, the report, the exit status.
+/* run.c - a program whose main is the system: signals, the report, the exit status.
  *
  * All that a library must not do by itself is here, and happens only because the embedder called
  * trp_system_run. SIGINT and SIGTERM are blocked before any thread exists and read from a signalfd,
@@ -18,70 +18,25 @@
 
 #include "runtime/deadline.h"
 #include "runtime/fdcount.h"
+#include "runtime/last_words.h"
 #include "runtime/report.h"
+#include "runtime/service.h"
 #include "runtime/stack.h"
 #include "runtime/system.h"
-#include "runtime/write.h"
 
 enum { FDS_MAX = 4096 };
 static const uint64_t WRITE_NS = 500 * TRP_NS_PER_MS;
-static const int FATAL[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
 struct run {
   struct trp_system *system;
   int signal_fd, changed_fd;
+  struct trp_service service;
   sigset_t old_mask;
-  struct sigaction old_fatal[sizeof FATAL / sizeof *FATAL];
   struct trp_fd before[FDS_MAX];
   size_t before_count;
   int signals;
+  bool words; /* last words are ours to take back */
 };
-
-/* ---- last words ---- */
-
-static void say(const char *text) { (void)!write(STDERR_FILENO, text, strlen(text)); }
-
-/* Whose on_leave belongs to the last words. Set before the handlers are installed. */
-static struct trp_system *running;
-
-static void leave(void) {
-  if (running != NULL && running->options.on_leave != NULL) {
-    running->options.on_leave(running->options.on_leave_arg);
-  }
-}
-
-/* A memory fault cannot be survived in a thread: name it and die. Async-signal-safe only. */
-static void on_fatal(int number) {
-  char stack[1024];
-  struct trp_stack pcs;
-  const struct trp_actor *a = trp_turn_current();
-  trp_stack_capture(&pcs, 1);
-  trp_stack_text(&pcs, stack, sizeof stack);
-  leave();
-  say("troupe: fatal signal ");
-  say(sigabbrev_np(number));
-  say(" in ");
-  say(a != NULL ? a->name : "a thread that is no actor's");
-  say(": ");
-  say(stack);
-  say("\n");
-  signal(number, SIG_DFL);
-  raise(number);
-}
-
-static void install_fatal(struct run *run) {
-  struct sigaction action = {.sa_handler = on_fatal, .sa_flags = (int)SA_RESETHAND};
-  sigemptyset(&action.sa_mask);
-  for (size_t i = 0; i < sizeof FATAL / sizeof *FATAL; i++) {
-    sigaction(FATAL[i], &action, &run->old_fatal[i]);
-  }
-}
-
-static void restore_fatal(struct run *run) {
-  for (size_t i = 0; i < sizeof FATAL / sizeof *FATAL; i++) {
-    sigaction(FATAL[i], &run->old_fatal[i], NULL);
-  }
-}
 
 /* ---- set-up ---- */
 
@@ -110,24 +65,24 @@ static bool open_run(struct run *run) {
   run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   run->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (run->signal_fd < 0 || run->changed_fd < 0) return false;
+  trp_service_open(&run->service, run->system);
   run->before_count = trp_fd_list(run->before, FDS_MAX);
   if (run->before_count > FDS_MAX) run->before_count = FDS_MAX;
   tell_changes_to(run->system, run->changed_fd);
   signal(SIGPIPE, SIG_IGN);   /* a reader that has gone is an error of write, not an end */
   (void)!trp_stack_install(); /* without it stacks of stuck threads come from /proc */
-  running = run->system;
-  install_fatal(run);
+  run->words = trp_last_words_install(run->system) == TRP_OK; /* else the embedder has done it */
   return true;
 }
 
 static void close_run(struct run *run) {
-  restore_fatal(run);
+  if (run->words) trp_last_words_uninstall();
   trp_stack_uninstall();
   tell_changes_to(run->system, -1);
+  trp_service_close(&run->service);
   if (run->signal_fd >= 0) close(run->signal_fd);
   if (run->changed_fd >= 0) close(run->changed_fd);
   pthread_sigmask(SIG_SETMASK, &run->old_mask, NULL);
-  running = NULL;
 }
 
 /* ---- waiting ---- */
@@ -141,18 +96,24 @@ static void take_signals(struct run *run) {
     if (run->signals == 1) trp_system_stop(run->system, reason);
     if (run->signals == 2) trp_system_stop_now(run->system, reason);
     if (run->signals < 3) continue;
-    say("troupe: third signal: leaving at once, without an account\n");
-    leave();
+    trp_last_words_leave(run->system);
+    trp_last_words_say("troupe: third signal: leaving at once, without an account\n");
     _exit(1);
   }
 }
 
+/* Both descriptors tell, and the service knows when it is due; the bound is for a wait without. */
+static int nap_ms(uint64_t due_ns) {
+  enum { NAP_MS = 60000 };
+  uint64_t left_ms = trp_deadline_left_ns(due_ns) / TRP_NS_PER_MS + 1;
+  return left_ms < NAP_MS ? (int)left_ms : NAP_MS;
+}
+
 static void wait_for_end(struct run *run) {
-  enum { NAP_MS = 60000 }; /* both descriptors tell; the bound is for a wait that has none */
   struct pollfd fds[2] = {{.fd = run->signal_fd, .events = POLLIN},
                           {.fd = run->changed_fd, .events = POLLIN}};
   while (trp_system_stage(run->system) != TRP_STAGE_STOPPED) {
-    poll(fds, 2, NAP_MS);
+    poll(fds, 2, nap_ms(trp_service_step(&run->service)));
     eventfd_t count;
     (void)!eventfd_read(run->changed_fd, &count);
     take_signals(run);
@@ -230,10 +191,17 @@ static int account(struct run *run) {
 int trp_system_run(struct trp_system *system) {
   enum { WRONG_USE = 2 };
   static struct run run; /* large for a stack; once a process */
-  run = (struct run){.system = system, .signal_fd = -1, .changed_fd = -1};
+  run = (struct run){.system = system,
+                     .signal_fd = -1,
+                     .changed_fd = -1,
+                     .service = {.system = system, .socket.fd = -1}};
   if (system->options.sched != TRP_SCHED_THREADS) return WRONG_USE;
   if (!open_run(&run) || trp_system_start_async(system) != TRP_OK) {
-    say("troupe: the system could not be started\n");
+    char words[sizeof system->failure + 64];
+    bool told = system->failure[0] != '\0';
+    snprintf(words, sizeof words, "troupe: the system could not be started%s%s\n", told ? ": " : "",
+             system->failure);
+    trp_last_words_say(words);
     close_run(&run);
     return WRONG_USE;
   }
@@ -241,7 +209,8 @@ int trp_system_run(struct trp_system *system) {
   int status = account(&run);
   if (system->report.verdict == TRP_VERDICT_ABANDONED) {
     /* A thread is still in its turn: nothing of the process can be taken apart safely. */
-    leave();
+    trp_service_close(&run.service);
+    trp_last_words_leave(system);
     _exit(status);
   }
   close_run(&run);

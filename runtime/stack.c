@@ -1,5 +1,6 @@
 #include "runtime/stack.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -12,12 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include "runtime/check.h"
 #include "runtime/deadline.h"
+#include "runtime/phrase.h"
 #include "runtime/symbols.h"
 
 enum {
@@ -65,18 +68,35 @@ __attribute__((noinline)) void trp_stack_capture(struct trp_stack *stack, int sk
   keep(stack, raw, count, (caller < 0 ? 1 : caller) + skip);
 }
 
+/* By the kernel, which says so where there is no such memory. */
+static bool read_word(uintptr_t address, uintptr_t *out) {
+  struct iovec to = {out, sizeof *out}, from = {(void *)address, sizeof *out};
+  return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)sizeof *out;
+}
+
+/* Of what a handler has interrupted; all 0 on a processor not named here, which leaves the
+ * handler's own frames in the stack. */
+struct registers {
+  uintptr_t pc, frame;
+  uintptr_t caller; /* the return address, where the function called has not begun yet */
+};
+
 #if defined(__x86_64__)
-static uintptr_t interrupted_pc(const ucontext_t *context) {
-  return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+static struct registers interrupted(const ucontext_t *context) {
+  const greg_t *general = context->uc_mcontext.gregs;
+  struct registers r = {(uintptr_t)general[REG_RIP], (uintptr_t)general[REG_RBP], 0};
+  if (!read_word((uintptr_t)general[REG_RSP], &r.caller)) r.caller = 0;
+  return r;
 }
 #elif defined(__aarch64__)
-static uintptr_t interrupted_pc(const ucontext_t *context) {
-  return (uintptr_t)context->uc_mcontext.pc;
+static struct registers interrupted(const ucontext_t *context) {
+  const mcontext_t *machine = &context->uc_mcontext;
+  return (struct registers){machine->pc, machine->regs[29], machine->regs[30]};
 }
 #else
-static uintptr_t interrupted_pc(const ucontext_t *context) {
+static struct registers interrupted(const ucontext_t *context) {
   (void)context;
-  return 0; /* the handler's own frames stay in the stack */
+  return (struct registers){0};
 }
 #endif
 
@@ -87,9 +107,35 @@ __attribute__((always_inline)) static inline void capture_interrupted(struct trp
                                                                       const ucontext_t *context) {
   void *raw[TRP_STACK_DEPTH + INNER_FRAMES_MAX];
   int count = backtrace(raw, (int)(sizeof raw / sizeof raw[0]));
-  int interrupted = find_frame(raw, count, interrupted_pc(context));
-  keep(stack, raw, count, interrupted < 0 ? 1 : interrupted);
-  if (interrupted >= 0) stack->pc[0]++; /* exact, and so made like a return address */
+  int first = find_frame(raw, count, interrupted(context).pc);
+  keep(stack, raw, count, first < 0 ? 1 : first);
+  if (first >= 0) stack->pc[0]++; /* exact, and so made like a return address */
+}
+
+/* Where there is no code there is nothing to unwind by: a call of a NULL pointer. The caller is
+ * still known, and those before it by their frame pointers, as far as they have some. */
+static void walk_frames(struct trp_stack *stack, struct registers at) {
+  stack->depth = 0;
+  stack->pc[stack->depth++] = at.pc + 1;
+  stack->pc[stack->depth++] = at.caller;
+  while (stack->depth < TRP_STACK_DEPTH) {
+    uintptr_t next, caller;
+    if (!read_word(at.frame, &next) || !read_word(at.frame + sizeof next, &caller)) return;
+    if (caller == 0) return;
+    stack->pc[stack->depth++] = caller;
+    if (next <= at.frame) return; /* the stack grows downwards */
+    at.frame = next;
+  }
+}
+
+void trp_stack_capture_interrupted(struct trp_stack *stack, const void *context) {
+  struct registers at = interrupted(context);
+  struct dl_find_object object;
+  if (at.caller != 0 && _dl_find_object((void *)at.pc, &object) != 0) {
+    walk_frames(stack, at);
+  } else {
+    capture_interrupted(stack, context);
+  }
 }
 
 /* ---- the exchange ------------------------------------------------------------------------ */
@@ -325,27 +371,22 @@ enum trp_err trp_stack_of_thread(int tid, uint64_t timeout_ns, struct trp_stack 
 
 /* ---- showing ----------------------------------------------------------------------------- */
 
-static size_t append(char *out, size_t bytes, size_t at, const char *text) {
-  while (*text != '\0' && at + 1 < bytes) out[at++] = *text++;
-  out[at] = '\0';
-  return at;
-}
-
 size_t trp_stack_text(const struct trp_stack *stack, char *out, size_t bytes) {
   static const char more[] = " < ...";
   if (bytes == 0) return 0;
-  out[0] = '\0';
-  size_t at = 0;
+  struct trp_phrase phrase;
+  trp_phrase_init(&phrase, out, bytes);
   for (uint32_t i = 0; i < stack->depth && i < TRP_STACK_DEPTH; i++) {
     char name[288];
     size_t length = trp_symbols_name(stack->pc[i] - 1, name, sizeof name);
     bool last = i + 1 == stack->depth;
     size_t needed = (i == 0 ? 0 : 3) + length + (last ? 0 : sizeof more - 1);
-    if (at + needed >= bytes) return append(out, bytes, at, i == 0 ? name : more);
-    if (i > 0) at = append(out, bytes, at, " < ");
-    at = append(out, bytes, at, name);
+    bool fits = phrase.length + needed < bytes;
+    if (i > 0) trp_phrase_text(&phrase, fits ? " < " : more);
+    if (i == 0 || fits) trp_phrase_text(&phrase, name);
+    if (!fits) break;
   }
-  return at;
+  return phrase.length;
 }
 
 size_t trp_stack_proc_state(int tid, char *out, size_t bytes) {
@@ -356,11 +397,13 @@ size_t trp_stack_proc_state(int tid, char *out, size_t bytes) {
   /* The name before the state is the thread's own choice and may hold any character. */
   const char *name_end = strrchr(stat, ')');
   if (name_end == NULL || name_end[1] != ' ' || name_end[2] == '\0') return 0;
-  size_t at = append(out, bytes, 0, "state=");
-  at = append(out, bytes, at, (char[]){name_end[2], '\0'});
+  struct trp_phrase phrase;
+  trp_phrase_init(&phrase, out, bytes);
+  trp_phrase_text(&phrase, "state=");
+  trp_phrase_char(&phrase, name_end[2]);
   if (read_proc(tid, "wchan", wchan, sizeof wchan) > 0 && strcmp(wchan, "0") != 0) {
-    at = append(out, bytes, at, " wchan=");
-    at = append(out, bytes, at, wchan);
+    trp_phrase_text(&phrase, " wchan=");
+    trp_phrase_text(&phrase, wchan);
   }
-  return at;
+  return phrase.length;
 }

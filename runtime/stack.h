@@ -32,6 +32,10 @@ void trp_stack_prepare(void);
  * TRP_STACK_SKIP_MAX). Async-signal-safe after trp_stack_prepare. Thread: any. */
 void trp_stack_capture(struct trp_stack *stack, int skip);
 
+/* The stack of what a signal handler of the caller's has interrupted; `context` is the handler's
+ * third argument. Async-signal-safe after trp_stack_prepare. Thread: the handler's. */
+void trp_stack_capture_interrupted(struct trp_stack *stack, const void *context);
+
 /* Installs the handler, on a real-time signal nobody uses. Each success needs one uninstall.
  * Errors: BUSY (no signal is free), SYSTEM. Thread: any. */
 TRP_MUST_USE enum trp_err trp_stack_install(void);

@@ -100,6 +100,11 @@ static void make_plan(struct trp_coordinator *c, uint32_t count) {
   free(budgets);
   /* Without memory for a plan there is no orderly stop; that is the end of the process's road. */
   ASSERT(err == TRP_OK);
+  uint64_t needs_ms = c->plan.longest_ns / TRP_NS_PER_MS;
+  if (c->unwinding || needs_ms <= c->system->options.budget_ms) return;
+  trp_system_log(c->system, "system", TRP_LOG_WARN, "stop.deadlines_shortened",
+                 "needs_ms=%llu budget_ms=%u", (unsigned long long)needs_ms,
+                 c->system->options.budget_ms);
 }
 
 /* From here on nobody is spawned and no slot is freed; true for those that are still in use count

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/phrase.h"
+
 enum {
   SYMBOLS_MAX = 1 << 20,         /* of all files together */
   NAME_MAX_BYTES = 255,          /* longer names are cut */
@@ -291,23 +293,6 @@ size_t trp_symbols_count(void) {
   return table == NULL ? 0 : table->count;
 }
 
-static size_t put_text(char *out, size_t bytes, size_t at, const char *text) {
-  while (*text != '\0' && at + 1 < bytes) out[at++] = *text++;
-  return at;
-}
-
-static size_t put_hex(char *out, size_t bytes, size_t at, uintptr_t value) {
-  char digits[2 * sizeof value + 3], *first = digits + sizeof digits;
-  *--first = '\0';
-  do {
-    *--first = "0123456789abcdef"[value & 15];
-    value >>= 4;
-  } while (value != 0);
-  *--first = 'x';
-  *--first = '0';
-  return put_text(out, bytes, at, first);
-}
-
 /* The last part of a module's path; the program itself has none there. */
 static const char *module_name(const struct link_map *map) {
   if (map->l_name == NULL || map->l_name[0] == '\0') return program_invocation_short_name;
@@ -317,7 +302,8 @@ static const char *module_name(const struct link_map *map) {
 
 size_t trp_symbols_name(uintptr_t pc, char *out, size_t bytes) {
   if (bytes == 0) return 0;
-  size_t at = 0;
+  struct trp_phrase phrase;
+  trp_phrase_init(&phrase, out, bytes);
   uintptr_t start = 0;
   struct dl_find_object object;
   const struct trp_symbol_table *table = loaded_table();
@@ -328,10 +314,9 @@ size_t trp_symbols_name(uintptr_t pc, char *out, size_t bytes) {
     start = object.dlfo_link_map->l_addr;
   }
   if (name != NULL) {
-    at = put_text(out, bytes, at, name);
-    at = put_text(out, bytes, at, "+");
+    trp_phrase_text(&phrase, name);
+    trp_phrase_char(&phrase, '+');
   }
-  at = put_hex(out, bytes, at, pc - start);
-  out[at] = '\0';
-  return at;
+  trp_phrase_hex(&phrase, pc - start);
+  return phrase.length;
 }

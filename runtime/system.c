@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "runtime/budget.h"
 #include "runtime/check.h"
 #include "runtime/coordinator.h"
 #include "runtime/ledger.h"
@@ -33,10 +34,8 @@ static void fill_options(struct trp_system *s, const struct trp_system_options *
   struct trp_system_options *o = &s->options;
   *o = *given;
   if (o->budget_ms == 0) o->budget_ms = 15000;
-  /* Two seconds less than what the operator allows, so that the account is written before it. */
-  if (o->outer_limit_ms > 2000 && o->budget_ms > o->outer_limit_ms - 2000) {
-    o->budget_ms = o->outer_limit_ms - 2000;
-  }
+  s->budget_asked_ms = given->budget_ms;
+  o->budget_ms = trp_budget_within(o->budget_ms, o->outer_limit_ms);
   if (o->actors_max == 0) o->actors_max = 4096;
   if (o->log_level == 0) o->log_level = TRP_LOG_INFO;
   if (o->log_fd == 0) o->log_fd = STDERR_FILENO;
@@ -163,7 +162,8 @@ static bool has_stopped(struct trp_system *system) {
 
 enum trp_err trp_system_start_async(struct trp_system *system) {
   if (trp_system_stage(system) != TRP_STAGE_NEW) return TRP_WRONG_STATE;
-  enum trp_err err = trp_account_prepare(system);
+  enum trp_err err = trp_budget_check_start(system);
+  if (err == TRP_OK) err = trp_account_prepare(system);
   if (err == TRP_OK) err = system->sched->ops->open(system->sched);
   if (err == TRP_OK) trp_coordinator_begin(system);
   return err;
@@ -172,6 +172,7 @@ enum trp_err trp_system_start_async(struct trp_system *system) {
 enum trp_err trp_system_start(struct trp_system *system, char *failure, size_t failure_bytes) {
   if (failure != NULL && failure_bytes > 0) failure[0] = '\0';
   enum trp_err err = trp_system_start_async(system);
+  if (err == TRP_LIMIT && failure != NULL) snprintf(failure, failure_bytes, "%s", system->failure);
   if (err != TRP_OK) return err;
   err = wait_for(system, has_started, TRP_FOREVER);
   if (err != TRP_OK || trp_system_stage(system) == TRP_STAGE_RUNNING) return err;
@@ -194,7 +195,10 @@ void trp_system_stop(struct trp_system *system, const char *reason) {
 }
 
 void trp_system_stop_now(struct trp_system *system, const char *reason) {
-  atomic_store_explicit(&system->stop_now_asked, true, memory_order_release);
+  if (!atomic_exchange_explicit(&system->stop_now_asked, true, memory_order_acq_rel)) {
+    trp_system_log(system, "system", TRP_LOG_WARN, "stop.now", "reason=\"%s\"",
+                   reason != NULL ? reason : "asked to");
+  }
   trp_system_stop(system, reason);
 }
 
@@ -374,7 +378,11 @@ void trp_system_log_level(struct trp_system *system, enum trp_log_level level) {
 
 void trp_system_journal_put(struct trp_system *system, const char *actor, uint16_t type,
                             const void *body, size_t bytes) {
-  trp_journal_put(system->journal, trp_env_now_ns(&system->env), actor, type, body, bytes);
+  struct trp_flight_event event = {.at_ns = trp_env_now_ns(&system->env), .type = type};
+  memcpy(event.system, system->name, sizeof event.system);
+  strncpy(event.actor, actor, TRP_NAME_MAX);
+  trp_flight_note(&event);
+  trp_journal_put(system->journal, event.at_ns, actor, type, body, bytes);
 }
 
 bool trp_system_journal_next(struct trp_system *system, uint64_t after,

@@ -32,6 +32,7 @@ struct trp_system {
   char name[TRP_NAME_MAX + 1];
   struct trp_system_options options; /* defaults filled in */
   char *report_json;
+  uint32_t budget_asked_ms; /* as it was given, 0: not; options.budget_ms is what there is of it */
   struct trp_env env;
   struct trp_sched *sched;
   struct trp_log *log;
@@ -49,7 +50,7 @@ struct trp_system {
   pthread_mutex_t reason_lock;
   char stop_reason[160]; /* under reason_lock, like the two below */
   int changed_fd;        /* an eventfd that is told of changes of `state`; -1: none */
-  char failure[256];     /* of the start */
+  char failure[512];     /* of the start */
   uint64_t started_ns;
 
   struct trp_coordinator *coordinator;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/altstack.h"
 #include "runtime/check.h"
 #include "runtime/deadline.h"
 #include "runtime/fdcount.h"
@@ -46,6 +47,7 @@ static uint64_t read_clock(clockid_t clock, uint64_t otherwise) {
 static void thread_ended(void *arg) {
   struct trp_thread_slot *slot = arg;
   own = NULL;
+  trp_altstack_leave();
   pthread_mutex_lock(&threads.lock);
   slot->info.ended = true;
   slot->info.cpu_ns = read_clock(CLOCK_THREAD_CPUTIME_ID, slot->info.cpu_ns);
@@ -108,7 +110,9 @@ static struct trp_thread_slot *enter(const char *name, const char *role, const c
   }
   pthread_mutex_unlock(&threads.lock);
   own = slot;
-  if (slot != NULL) pthread_setspecific(end_key, slot);
+  if (slot == NULL) return NULL;
+  pthread_setspecific(end_key, slot);
+  trp_altstack_enter();
   return slot;
 }
 
@@ -127,6 +131,7 @@ void trp_thread_leave(struct trp_thread_slot *slot) {
   if (slot == NULL) return;
   ASSERT(slot == own);
   own = NULL;
+  trp_altstack_leave();
   pthread_setspecific(end_key, NULL);
   pthread_mutex_lock(&threads.lock);
   size_t i = 0;

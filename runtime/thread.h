@@ -26,9 +26,10 @@ enum {
 
 struct trp_thread_slot;
 
-/* Puts the calling thread on the register as one of the runtime's and names it for the kernel
- * (cut to 15 characters). NULL where the register is full (counted in trp_thread_refused) or the
- * thread is on it already; all functions below accept that. Thread: the one that enters. */
+/* Puts the calling thread on the register as one of the runtime's, with a stack for signal handlers
+ * (altstack.h), and names it for the kernel (cut to 15 characters). NULL where the register is full
+ * (counted in trp_thread_refused) or the thread is on it already; all functions below accept that.
+ * Thread: the one that enters. */
 struct trp_thread_slot *trp_thread_enter(const char *name, const char *role, const char *owner);
 
 /* "I live", at a time of CLOCK_MONOTONIC the caller has in hand. One plain store. Thread: the one

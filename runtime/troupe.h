@@ -186,6 +186,8 @@ struct trp_spec {
   uint32_t outbox_max;       /* messages that may wait for room elsewhere: 256 */
   bool door;                 /* listen on inproc://<system>/<name> */
   const char *listen;        /* also on this ipc:// or tcp:// url; needs door; copied */
+  bool critical; /* while it is stuck or down, a service manager's watchdog gets no pings;
+                    roots and whoever supervises are so in any case */
 };
 
 /* ---- the system ------------------------------------------------------------------------- */
@@ -203,6 +205,7 @@ struct trp_system_options {
   uint64_t seed;           /* of chance; for TRP_SCHED_SIM the whole execution */
   uint32_t budget_ms;      /* stop's deadline for the system: 15,000 */
   uint32_t outer_limit_ms; /* the operator's own kill time-out; budget is capped 2 s below it */
+  bool strict_budget;      /* a start whose stop would not fit (trp_system_check) is refused */
   uint32_t actors_max;     /* 4,096; up to 1,048,576 */
   uint32_t workers;        /* of the pool, made with its first actor: one a core; at most 256 */
   bool no_spin;            /* who has nothing to do sleeps at once instead of looking around */
@@ -243,9 +246,24 @@ TRP_MUST_USE enum trp_err trp_system_spawn(struct trp_system *system, const stru
 TRP_MUST_USE enum trp_err trp_system_edge(struct trp_system *system, const char *from,
                                           const char *to);
 
+/* Fills in what is not set yet (is 0): budget_ms from TRP_STOP_BUDGET_MS, outer_limit_ms from
+ * TRP_OUTER_LIMIT_MS. A value that is no number of milliseconds is an error, and `why` gets a
+ * sentence that names it. The library reads no such variable of itself. Errors: INVALID. Thread:
+ * start-up. */
+TRP_MUST_USE enum trp_err trp_options_from_environment(struct trp_system_options *options,
+                                                       char *why, size_t why_bytes);
+
+/* Whether the stop fits: the longest path of budgets along the declared edges into the system's,
+ * and the budget that was asked for into the outer limit. `sentence` names the path, its sum and
+ * the limit in any case. start does the same: what does not fit is a warning in the log, or with
+ * strict_budget a refusal. Errors: LIMIT (it does not fit), NO_MEMORY. Thread: start-up. */
+TRP_MUST_USE enum trp_err trp_system_check(struct trp_system *system, char *sentence,
+                                           size_t sentence_bytes);
+
 /* Starts every actor by a handshake with a deadline and waits for the last. On failure what had
  * started is unwound in reverse, and `failure` (which may be NULL) gets a sentence naming the
- * actor. Errors: START_FAILED, TIMEOUT, STOPPED (a stop came first). Thread: outside. */
+ * actor. Errors: START_FAILED, TIMEOUT, STOPPED (a stop came first), LIMIT (strict_budget). Thread:
+ * outside. */
 TRP_MUST_USE enum trp_err trp_system_start(struct trp_system *system, char *failure,
                                            size_t failure_bytes);
 
@@ -264,11 +282,29 @@ TRP_MUST_USE enum trp_err trp_system_wait(struct trp_system *system, uint64_t ti
  * it may still touch is leaked on purpose. NULL and half-built are fine. Thread: outside. */
 void trp_system_destroy(struct trp_system **system);
 
+/* A system that is stopped and destroyed when its scope ends, by return, break or goto (in C++ also
+ * by an exception); not by exit or longjmp:
+ *     TRP_SCOPED_SYSTEM system = NULL;
+ * Thread: the one of the scope, which is outside. */
+#define TRP_SCOPED_SYSTEM __attribute__((cleanup(trp_system_destroy))) struct trp_system *
+
 /* Runs a program whose main is the system: installs SIGINT and SIGTERM (first: stop, second: skip
  * draining, third: leave), last words for fatal signals, starts, waits, writes the report, and
- * returns the exit status; with an abandoned actor it leaves with _exit(1) itself.
+ * returns the exit status; with an abandoned actor it leaves with _exit(1) itself. Under a service
+ * manager ($NOTIFY_SOCKET, systemd's Type=notify) it tells of ready, stopping, state and watchdog.
  * Thread: the main thread, once a process. */
 int trp_system_run(struct trp_system *system);
+
+/* Last words for a program that does not call trp_system_run: handlers for SIGSEGV, SIGBUS, SIGILL,
+ * SIGFPE and SIGABRT that name the actor, its stack, the last events and the account so far on
+ * standard error, within a second, and then let the signal do what it did before. `system` is whose
+ * account is given when a thread that is no actor's faults; NULL: none. Threads that enter the
+ * register (trp_thread_register) have a stack of their own for it. Errors: BUSY (installed
+ * already). Thread: start-up, before the system starts. */
+TRP_MUST_USE enum trp_err trp_last_words_install(struct trp_system *system);
+
+/* Before the system is destroyed. Thread: the one that installed. */
+void trp_last_words_uninstall(void);
 
 /* The first act of a main that will call trp_system_run: from here on SIGINT and SIGTERM wait for
  * it, also in threads that libraries start before, so that an early one is a clean stop and no

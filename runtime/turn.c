@@ -32,8 +32,9 @@ void trp_actor_post(struct trp_actor *a, struct trp_node *node) {
   if (trp_lane_post(&a->lane, node)) trp_actor_nudge(a);
 }
 
-void trp_turn_begin(struct trp_actor *a) {
+void trp_turn_begin(struct trp_actor *a, uint16_t what) {
   a->self.in_turn = true;
+  trp_flight_turn(&a->recent, atomic_load_explicit(&a->turns, memory_order_relaxed) / 2, what);
   trp_count(&a->turns, 1);
 }
 
@@ -53,7 +54,7 @@ static void after_turn(struct trp_actor *a, enum trp_err err) {
 
 void trp_turn_deliver(struct trp_actor *a, const struct trp_msg *msg) {
   if (a->self.exiting) return; /* the turn that called trp_exit was the last */
-  trp_turn_begin(a);
+  trp_turn_begin(a, msg->type);
   bool acted = false;
   enum trp_err err = trp_fault_act(a, msg, &acted);
   if (!acted) err = trp_spec_of(a)->kind->receive(&a->self, a->self.memory, msg);
@@ -188,7 +189,7 @@ static void run_timers(struct trp_actor *a) {
 static void run_ready(struct trp_actor *a) {
   if (!take_todo(a, TRP_SIGNAL_READY) || trp_spec_of(a)->kind->ready == NULL || a->self.exiting)
     return;
-  trp_turn_begin(a);
+  trp_turn_begin(a, TRP_FLIGHT_READY);
   after_turn(a, trp_spec_of(a)->kind->ready(&a->self, a->self.memory));
 }
 
@@ -233,12 +234,12 @@ static void take_pill(struct trp_actor *a) {
   if (trp_actor_state(a) != TRP_ACTOR_RUNNING) return;
   a->farewell.asked_ns = trp_now_ns(&a->self);
   a->farewell.drained = atomic_load_explicit(&a->handled, memory_order_relaxed);
-  atomic_store_explicit(&a->state, TRP_ACTOR_DRAINING, memory_order_release);
+  trp_actor_set_state(a, TRP_ACTOR_DRAINING);
   trp_held(a, TRP_RES_TIMER, -(int64_t)trp_timers_count(&a->self.timers, TRP_TIMER_USER));
   trp_timers_remove_user(&a->self.timers);
   limit_asks(a);
   if (trp_spec_of(a)->kind->stop == NULL) return;
-  trp_turn_begin(a);
+  trp_turn_begin(a, TRP_FLIGHT_STOP);
   trp_spec_of(a)->kind->stop(&a->self, a->self.memory);
   trp_turn_end(a);
 }

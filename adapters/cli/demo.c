@@ -26,14 +26,18 @@ enum { SYMBOLS_MAX = 32, DURATION_DEFAULT_S = 10 };
 static const char usage[] =
     "usage: troupe demo [--duration SECONDS] [--stop-budget SECONDS] [--report json:FILE]\n"
     "                   [--allow-faults] [--symbols A,B] [--rate N] [--seed N] [--name NAME]\n"
-    "                   [--log LEVEL]\n"
+    "                   [--log LEVEL] [--outer-limit SECONDS] [--strict-budget] [--check]\n"
     "\n"
     "Streams quotes from the embedded exchange over a real WebSocket through supervised actors to "
     "a\n"
     "consumer. On a terminal a live table until Ctrl-C; otherwise lines, for 10 s by default.\n"
     "\n"
     "  --duration S       stop by itself after so long\n"
-    "  --stop-budget S    the deadline for stopping (default 15)\n"
+    "  --stop-budget S    the deadline for stopping (default $TRP_STOP_BUDGET_MS, else 15)\n"
+    "  --outer-limit S    when somebody else would kill it: the deadline is kept 2 s before\n"
+    "                     (default $TRP_OUTER_LIMIT_MS, else none)\n"
+    "  --strict-budget    refuse to start where the longest way to stop does not fit\n"
+    "  --check            only say whether it fits: status 0, or 2\n"
     "  --report json:F    also write the shutdown report there\n"
     "  --allow-faults     let 'troupe ctl fault' order panics, stalls and the exchange's faults\n"
     "  --symbols A,B      which symbols (default BTCUSDT,ETHUSDT,BNBUSDT,SOLUSDT)\n"
@@ -62,7 +66,7 @@ struct demo {
   char symbols_text[512];
   const char *symbols[SYMBOLS_MAX];
   char ws_base[64], http_base[64];
-  bool duration_given;
+  bool duration_given, check;
 };
 
 /* ---- the command line ---- */
@@ -131,6 +135,9 @@ enum flag {
   OPT_SEED,
   OPT_NAME,
   OPT_LOG,
+  OPT_OUTER,
+  OPT_STRICT,
+  OPT_CHECK,
   OPT_HELP
 };
 
@@ -147,6 +154,14 @@ static bool take_option(struct demo *d, int option, const char *text) {
       if (!trp_cli_take_real(COMMAND, "--stop-budget", text, 0.1, 1e6, &seconds)) return false;
       d->system_options.budget_ms = (uint32_t)(seconds * 1e3);
       return true;
+    case OPT_OUTER:
+      if (!trp_cli_take_real(COMMAND, "--outer-limit", text, 0.1, 1e6, &seconds)) return false;
+      d->system_options.outer_limit_ms = (uint32_t)(seconds * 1e3);
+      return true;
+    case OPT_STRICT:
+      return d->system_options.strict_budget = true;
+    case OPT_CHECK:
+      return d->check = true;
     case OPT_REPORT:
       return take_report(d, text);
     case OPT_FAULTS:
@@ -180,6 +195,9 @@ static int parse(struct demo *d, int argc, char **argv) {
                                           {"seed", required_argument, NULL, OPT_SEED},
                                           {"name", required_argument, NULL, OPT_NAME},
                                           {"log", required_argument, NULL, OPT_LOG},
+                                          {"outer-limit", required_argument, NULL, OPT_OUTER},
+                                          {"strict-budget", no_argument, NULL, OPT_STRICT},
+                                          {"check", no_argument, NULL, OPT_CHECK},
                                           {"help", no_argument, NULL, OPT_HELP},
                                           {0}};
   int option;
@@ -192,7 +210,12 @@ static int parse(struct demo *d, int argc, char **argv) {
     if (option == '?') trp_cli_wrong_option(COMMAND, argv);
     if (option == '?' || !take_option(d, option, optarg)) return TRP_CLI_WRONG_USE + 1;
   }
-  if (optind == argc) return 0;
+  char why[256];
+  if (optind == argc) {
+    if (trp_options_from_environment(&d->system_options, why, sizeof why) == TRP_OK) return 0;
+    trp_cli_wrong(COMMAND, "%s", why);
+    return TRP_CLI_WRONG_USE + 1;
+  }
   trp_cli_wrong(COMMAND, "'%s' is not understood", argv[optind]);
   return TRP_CLI_WRONG_USE + 1;
 }
@@ -249,12 +272,14 @@ static enum trp_err add_actors(struct demo *d) {
        .kind = &trp_thread_monitor_kind,
        .args = &d->monitor,
        .supervisor = "supervisor",
-       .door = true},
+       .door = true,
+       .critical = true},
       {.name = "control",
        .kind = &trp_control_kind,
        .args = &d->control,
        .supervisor = "supervisor",
-       .door = true},
+       .door = true,
+       .critical = true},
       {.name = "exchange",
        .kind = &trp_exchange_kind,
        .args = &d->exchange,
@@ -293,6 +318,7 @@ static enum trp_err add_edges(struct demo *d) {
 }
 
 static enum trp_err open_control(struct demo *d) {
+  if (d->check) return TRP_OK; /* one of this name may be running */
   static const char *const feeds[] = {"binance"};
   char why[256];
   enum trp_err err = trp_control_ipc_open(&d->ipc, d->system_options.name, why, sizeof why);
@@ -333,6 +359,15 @@ static int fail(struct demo *d, const char *what, enum trp_err err) {
   return TRP_CLI_WRONG_USE;
 }
 
+static int say_whether_it_fits(struct demo *d) {
+  char sentence[512];
+  enum trp_err err = trp_system_check(d->system, sentence, sizeof sentence);
+  if (err != TRP_OK && err != TRP_LIMIT) return fail(d, "the stop could not be planned", err);
+  printf("%s: %s\n", err == TRP_OK ? "it fits" : "it does not fit", sentence);
+  close_demo(d);
+  return err == TRP_OK ? 0 : TRP_CLI_WRONG_USE;
+}
+
 int trp_cli_demo(int argc, char **argv) {
   static struct demo d; /* options are borrowed for the system's life; large for a stack */
   trp_run_hold_signals();
@@ -353,6 +388,7 @@ int trp_cli_demo(int argc, char **argv) {
   if (err == TRP_OK) err = add_actors(&d);
   if (err == TRP_OK) err = add_edges(&d);
   if (err != TRP_OK) return fail(&d, "the system could not be built", err);
+  if (d.check) return say_whether_it_fits(&d);
   d.screen.system = d.system;
   d.screen.view = &d.view;
   err = trp_demo_screen_start(&d.screen);

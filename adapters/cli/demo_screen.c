@@ -133,6 +133,13 @@ static void nap(void) {
   nanosleep(&t, NULL);
 }
 
+static bool is_sent_home(struct trp_demo_screen *s) {
+  pthread_mutex_lock(&s->lock);
+  bool over = s->over;
+  pthread_mutex_unlock(&s->lock);
+  return over;
+}
+
 static void *run_screen(void *arg) {
   struct trp_demo_screen *s = arg;
   static struct trp_consumer_view view;
@@ -142,7 +149,7 @@ static void *run_screen(void *arg) {
   if (s->live) put(&hello, "\033[?1049h\033[?25l\033[2J");
   flush(&hello);
   uint64_t every = (s->live ? LIVE_MS : LINES_MS) * TRP_NS_PER_MS, next = every;
-  while (!is_over(s->system)) {
+  while (!is_over(s->system) && !is_sent_home(s)) {
     uint64_t up = trp_system_uptime_ns(s->system);
     trp_thread_beat();
     if (s->duration_ns != 0 && up >= s->duration_ns) {
@@ -187,6 +194,9 @@ void trp_demo_screen_join(struct trp_demo_screen *screen) {
   if (!screen->started) return;
   uint64_t until = trp_deadline_in(2 * WRITE_NS);
   bool done = false;
+  pthread_mutex_lock(&screen->lock);
+  screen->over = true;
+  pthread_mutex_unlock(&screen->lock);
   while (!done && trp_deadline_left_ns(until) > 0) {
     pthread_mutex_lock(&screen->lock);
     done = screen->done;

@@ -17,8 +17,8 @@ struct trp_demo_screen {
   bool live;
   uint64_t duration_ns; /* 0: until somebody stops the system */
   pthread_t thread;
-  pthread_mutex_t lock; /* of done */
-  bool started, done;
+  pthread_mutex_t lock; /* of over and done */
+  bool started, over, done;
 };
 
 /* Starts the thread. It ends by itself when the system stops; the terminal is given back before.
@@ -28,7 +28,8 @@ TRP_MUST_USE enum trp_err trp_demo_screen_start(struct trp_demo_screen *screen);
 /* Gives the terminal back by one write(2): for a process that leaves at once. */
 void trp_demo_screen_restore(void);
 
-/* Waits for it, bounded; done already where it was not started. Thread: main. */
+/* Ends it, also where the system has never started, and waits for it, bounded; done already where
+ * it was not started. Thread: main. */
 void trp_demo_screen_join(struct trp_demo_screen *screen);
 
 #endif

@@ -50,6 +50,7 @@ struct shot {
   _Atomic int tid;          /* that ran it */
   _Atomic uint32_t runs, releases, released_at_answer;
   _Atomic bool saw_cancel;
+  _Atomic bool submitted; /* or refused: the client has done with it */
 };
 
 static struct shot shots[SHOTS_MAX];
@@ -165,6 +166,7 @@ static enum trp_err client_receive(struct trp_self *self, void *state, const str
       release(shot); /* it is still ours */
       note(shot, TRP_NONE, (int)err);
     }
+    set(&shot->submitted, true);
   } else if (msg->type == CANCEL) {
     trp_ask_cancel(self, shot->correlation);
     if (get(&shot->status) == PENDING) note(shot, TRP_NONE, TRP_CANCELLED);
@@ -274,6 +276,7 @@ static bool soon(bool (*holds)(void *arg), void *arg) {
 }
 
 static bool is_answered(void *arg) { return get(&((struct shot *)arg)->status) != PENDING; }
+static bool is_submitted(void *arg) { return is_set(&((struct shot *)arg)->submitted); }
 static bool is_running(void *arg) { return count_of(&((struct shot *)arg)->runs) > 0; }
 static bool is_released(void *arg) { return count_of(&((struct shot *)arg)->releases) > 0; }
 static bool has_seen_cancel(void *arg) { return is_set(&((struct shot *)arg)->saw_cancel); }
@@ -595,6 +598,8 @@ static void a_crash_of_the_executor_leaks_no_thread_and_no_job(void **state) {
     }
     for (uint32_t i = first + 2; i < first + 5; i++) shoot(i, "square", square, 0, 60000);
     if (round == 0) threads = trp_thread_count();
+    /* They go by way of the client, which the crash would overtake. */
+    for (uint32_t i = first; i < first + 5; i++) assert_true(soon(is_submitted, &shots[i]));
     crash();
     for (uint32_t i = first; i < first + 5; i++) {
       expect_answer(&shots[i], ANY, TRP_DEAD);

@@ -55,6 +55,44 @@ static void wrong_use_is_named_and_help_is_offered(void **state) {
   for (size_t i = 0; i < sizeof sayings / sizeof *sayings; i++) expect(&sayings[i], 2);
 }
 
+static void a_budget_that_is_no_number_is_wrong_use_wherever_it_stands(void **state) {
+  (void)state;
+  setenv("TRP_STOP_BUDGET_MS", "soon", 1);
+  expect(&(struct saying){{"demo"}, "TRP_STOP_BUDGET_MS is 'soon' in the environment"}, 2);
+  unsetenv("TRP_STOP_BUDGET_MS");
+  setenv("TRP_OUTER_LIMIT_MS", "-5", 1);
+  expect(&(struct saying){{"demo", "--check"}, "TRP_OUTER_LIMIT_MS is '-5'"}, 2);
+  unsetenv("TRP_OUTER_LIMIT_MS");
+  expect(&(struct saying){{"demo", "--outer-limit", "x"}, "--outer-limit takes a number"}, 2);
+}
+
+static void the_check_names_the_longest_way_to_stop(void **state) {
+  (void)state;
+  static const char path[] = "binance 2000 -> event_engine 2000 -> consumer 2000 ms";
+  const char *out;
+  assert_int_equal(process_run((const char *const[]){"demo", "--check", NULL}, &out), 0);
+  assert_non_null(strstr(out, "it fits: "));
+  assert_non_null(strstr(out, path));
+  setenv("TRP_OUTER_LIMIT_MS", "9000", 1);
+  assert_int_equal(process_run((const char *const[]){"demo", "--check", NULL}, &out), 2);
+  unsetenv("TRP_OUTER_LIMIT_MS");
+  assert_non_null(
+      strstr(out, "takes 7500 ms with grace, which does not fit the 7000 ms there are"));
+  assert_non_null(strstr(out, path));
+}
+
+static void a_strict_demo_that_could_not_stop_in_time_does_not_start(void **state) {
+  (void)state;
+  static const char *const args[] = {
+      "demo", "--strict-budget", "--stop-budget", "3", "--name", "strict", "--duration", "1", NULL};
+  struct process process = {0};
+  setenv("XDG_RUNTIME_DIR", process_folder(), 1);
+  process_start(&process, args);
+  assert_int_equal(process_wait(&process, PATIENCE_MS * process_slowness()), 2);
+  const char *told = process_read(process.err);
+  assert_non_null(strstr(told, "could not be started: the longest way to stop takes 7500 ms"));
+}
+
 static void a_port_that_is_taken_is_no_wrong_use(void **state) {
   (void)state;
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -91,6 +129,9 @@ int main(void) {
   setenv("XDG_RUNTIME_DIR", process_folder(), 1);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(wrong_use_is_named_and_help_is_offered),
+      cmocka_unit_test(a_budget_that_is_no_number_is_wrong_use_wherever_it_stands),
+      cmocka_unit_test(the_check_names_the_longest_way_to_stop),
+      cmocka_unit_test(a_strict_demo_that_could_not_stop_in_time_does_not_start),
       cmocka_unit_test(a_port_that_is_taken_is_no_wrong_use),
       cmocka_unit_test(help_is_had_by_its_short_name_too),
       cmocka_unit_test(a_folder_is_no_capture),

@@ -315,6 +315,32 @@ static void an_actor_that_never_returns_is_abandoned_and_named(void **state) {
   assert_int_equal(access(d.socket, F_OK), -1); /* it cleaned up behind itself all the same */
 }
 
+/* A signal, and what it did, seen before the next: two that meet are one. */
+static void signal_and_await(struct demo *d, const char *words) {
+  kill(d->process.pid, SIGTERM);
+  if (!process_wait_text(d->process.err, words, patience())) {
+    fail_msg("no '%s' in: %s", words, process_read(d->process.err));
+  }
+}
+
+static void a_third_signal_leaves_at_once(void **state) {
+  (void)state;
+  struct demo d;
+  const char *out;
+  unsigned took;
+  start_demo(&d, "60");
+  wait_live(&d);
+  assert_int_equal(ctl(&d, &out, "fault", "consumer", "stall:600000"), 0);
+  process_nap(300);
+  signal_and_await(&d, "state=stopping");
+  signal_and_await(&d, "stop.now");
+  assert_int_equal(stop_demo(&d, &took), 1);
+  assert_true(took < 2000 * process_slowness());
+  assert_non_null(strstr(process_read(d.process.err), "third signal: leaving at once"));
+  assert_int_equal(access(d.socket, F_OK), -1);
+  assert_int_equal(access(d.report, F_OK), -1); /* without an account, as it says */
+}
+
 static void wrong_use_is_told_with_status_2(void **state) {
   (void)state;
   const char *const wrong[][4] = {
@@ -361,6 +387,7 @@ int main(void) {
       cmocka_unit_test(on_a_terminal_the_account_stands_after_the_table_has_gone),
       cmocka_unit_test(a_stop_needs_neither_a_reader_nor_room_for_the_report),
       cmocka_unit_test(an_actor_that_never_returns_is_abandoned_and_named),
+      cmocka_unit_test(a_third_signal_leaves_at_once),
       cmocka_unit_test(wrong_use_is_told_with_status_2),
       cmocka_unit_test(every_thread_of_the_demo_is_known_and_nothing_is_without_an_owner),
   };

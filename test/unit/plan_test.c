@@ -44,6 +44,10 @@ static void a_deadline_is_the_latest_upstreams_and_ones_own(void **state) {
   assert_int_equal(soft(&p, 2), 700 * MS);
   assert_int_equal(hard(&p, 2), 750 * MS);
   assert_int_equal(soft(&p, 3), 40 * MS);
+  assert_int_equal(p.longest_ns, 750 * MS);
+  assert_int_equal(p.last, p.order.component[2]);
+  assert_int_equal(p.via[p.last], p.order.component[1]);
+  assert_int_equal(p.via[p.order.component[1]], TRP_PLAN_NONE);
   close_plan(&p, &g);
 }
 
@@ -61,6 +65,7 @@ static void what_does_not_fit_is_scaled_down_and_keeps_its_order(void **state) {
   open_plan(&p, &g, N, (const uint32_t(*)[2])edges, N - 1, budgets, 15000);
   assert_true(hard(&p, N - 1) <= 15000 * MS);
   assert_true(hard(&p, N - 1) >= 14999 * MS);
+  assert_int_equal(p.longest_ns, N * 2500ull * MS);
   for (uint32_t i = 0; i < N; i++) assert_true(soft(&p, i) < hard(&p, i));
   for (uint32_t i = 1; i < N; i++) assert_true(hard(&p, i - 1) < soft(&p, i));
   close_plan(&p, &g);
@@ -110,6 +115,7 @@ static void a_plan_for_nobody_is_a_plan(void **state) {
   uint32_t none = 0;
   open_plan(&p, &g, 0, NULL, 0, &none, 100);
   assert_int_equal(p.order.components, 0);
+  assert_int_equal(p.last, TRP_PLAN_NONE);
   close_plan(&p, &g);
 }
 
