@@ -162,6 +162,45 @@ static void a_middle_supervisor_that_gives_up_is_restarted_and_hears_of_its_chil
   world_close(&w);
 }
 
+/* An engine of a kind: it writes down whose crash it was told of. */
+static enum trp_err listen(struct trp_self *self, void *state, const struct trp_msg *msg) {
+  (void)self;
+  const struct trp_thread_crashed *crashed = trp_msg_thread_crashed(msg);
+  if (crashed == NULL) return TRP_OK;
+  world_say(((struct state *)state)->w, "<told of %s %llu>", crashed->name,
+            (unsigned long long)crashed->incarnation);
+  return TRP_OK;
+}
+
+static void a_crash_is_told_once_though_its_supervisor_gives_up_over_it(void **state) {
+  static const struct trp_kind listener = {
+      .name = "listener", .state_bytes = sizeof(struct state), .start = start, .receive = listen};
+  static const struct trp_supervisor_options options = {.events = "engine"};
+  struct world w;
+  world_open(&w, state);
+  world_add(&w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
+  world_add(&w, &(struct trp_spec){.name = "engine", .kind = &listener, .supervisor = "root"});
+  world_add(
+      &w,
+      &(struct trp_spec){
+          .name = "middle", .kind = &trp_supervisor_kind, .args = &options, .supervisor = "root"});
+  world_add(
+      &w, &(struct trp_spec){
+              .name = "leaf", .kind = &child, .supervisor = "middle", .restart = {.intensity = 1}});
+  world_start(&w);
+  order(&w, "leaf", CRASH);
+  world_await(&w, "<leaf 2>");
+  order(&w, "leaf", CRASH); /* too often: the middle one tells it, gives up, and hears it again */
+  world_await(&w, "<leaf 3>");
+  world_await(&w, "<told of middle 1>");
+  order(&w, "leaf", CRASH);
+  world_await(&w, "<told of leaf 3>");
+  assert_int_equal(world_count(&w, "<told of leaf 1>"), 1);
+  assert_int_equal(world_count(&w, "<told of leaf 2>"), 1);
+  world_stop(&w);
+  world_close(&w);
+}
+
 /* ---- orders ---- */
 
 static enum trp_err command(struct world *w, const char *verb, uint64_t timeout_ns) {
@@ -222,6 +261,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_permanent_child_comes_back_from_its_end_too),
     cmocka_unit_test(the_old_incarnation_is_over_before_the_new_one_begins),
     cmocka_unit_test(a_middle_supervisor_that_gives_up_is_restarted_and_hears_of_its_children),
+    cmocka_unit_test(a_crash_is_told_once_though_its_supervisor_gives_up_over_it),
     cmocka_unit_test(a_child_is_stopped_and_restarted_on_order),
     cmocka_unit_test(a_child_that_does_not_stop_on_order_is_cut_short_within_its_budget),
     cmocka_unit_test(a_stop_of_all_overtakes_the_stop_of_one),
