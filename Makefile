@@ -187,8 +187,10 @@ sim: $(STORMS) ## the simulated storms under one seed (SEED=n, or a fresh one)
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "SEED=$$seed"; \
 	TRP_SEED=$$seed $(RUN) $(STORMS)
 
-soak: $(SOAKS) $(TROUPE) ## what takes too long for every run
-	@TIME_LIMIT=7200 $(RUN) $(SOAKS)
+soak: $(SOAKS) $(STORMS) $(TROUPE) ## what takes too long for every run (STORM_SEEDS=100000)
+	@TIME_LIMIT=7200 TRP_SEEDS=$(STORM_SEEDS) $(RUN) $(SOAKS) $(STORMS)
+
+STORM_SEEDS ?= 100000
 
 # ---- fuzzing --------------------------------------------------------------------------------
 
