@@ -17,6 +17,7 @@
 #include "runtime/log.h"
 #include "runtime/report.h"
 #include "runtime/system.h"
+#include "test/story/seeds.h"
 
 enum { LEVELS_COMPARED = 200, STOP_MS = 2000, FLAKY_TIMERS = 64 };
 
@@ -371,6 +372,7 @@ static void fill_options(const struct world_options *o) {
 }
 
 void world_begin(const struct world_options *o) {
+  seeds_note(o->seed);
   memset(&world, 0, sizeof world);
   world.keeper_args = &world.keeper;
   world.hub = trp_simhub_new(o->seed);
@@ -427,6 +429,7 @@ void world_end(void) {
   assert_int_equal(0, trp_simhub_connections(world.hub));
   trp_simhub_destroy(&world.hub);
   feed_keeper_fini(&world.keeper);
+  seeds_note(0);
 }
 
 int world_tell_trace(void **state) {

@@ -6,7 +6,8 @@
  *   struct seeds seeds = seeds_begin(1000, 20);
  *   while (seeds_next(&seeds)) storm(seeds.seed);
  *
- * The test's teardown is seeds_tell, which says how to replay the seed that failed. */
+ * The test's teardown is seeds_tell, which says which seed failed, and of a storm's how to replay
+ * it. A story with a loop of its own notes each seed, and 0 after the last. */
 #ifndef TRP_TEST_SEEDS_H
 #define TRP_TEST_SEEDS_H
 
@@ -22,6 +23,7 @@ struct seeds {
 struct seeds seeds_begin(uint64_t count, uint64_t patience_s);
 bool seeds_next(struct seeds *seeds);
 bool seeds_replaying(void); /* a seed was given: say more */
+void seeds_note(uint64_t seed);
 int seeds_tell(void **state);
 
 #endif
