@@ -11,7 +11,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test check sim soak fuzz fuzz-programs bench bench-deps tidy format clean help set-up probe
+.PHONY: all demo test check sim soak plant fuzz fuzz-programs bench bench-deps tidy format clean help set-up probe
 
 # All processors, unless -j says otherwise.
 ifeq ($(MAKELEVEL),0)
@@ -191,6 +191,11 @@ soak: $(SOAKS) $(STORMS) $(TROUPE) ## what takes too long for every run (STORM_S
 	@TIME_LIMIT=7200 TRP_SEEDS=$(STORM_SEEDS) $(RUN) $(SOAKS) $(STORMS)
 
 STORM_SEEDS ?= 100000
+
+PLANTS ?= $(sort $(wildcard test/plants/*.plant))
+
+plant: $(TESTS) ## plants bugs in a copy, one by one, and shows which test finds each (PLANTS=...)
+	@MODE=$(MODE) CC="$(CC)" MAKE="$(MAKE)" test/tools/plant $(PLANTS)
 
 # ---- fuzzing --------------------------------------------------------------------------------
 

@@ -75,7 +75,10 @@ static enum trp_err make_work(struct trp_self *self, struct tale *t) {
 
 static enum trp_err work_at_every_turn(struct trp_self *self, void *state,
                                        const struct trp_msg *msg) {
-  return msg->type == TALE_GO ? make_work(self, tale_in(state)) : TRP_OK;
+  struct tale *t = tale_in(state);
+  /* The questions were swept away; one more is asked after that. */
+  bool swept = msg->type == TRP_ASK_FAILED && t->count[3]++ == 0;
+  return swept || msg->type == TALE_GO ? make_work(self, t) : TRP_OK;
 }
 
 static void work_at_the_pill(struct trp_self *self, void *state) {
@@ -96,7 +99,8 @@ static void work_after_the_sweep(struct tale *t) {
   t->ref[0] = trp_system_whereis(t->system, "silent");
   tale_send(t, "busy", TALE_GO);
   const struct trp_report *report = tale_stop(t);
-  assert_int_equal(t->count[2], 3);
+  assert_int_equal(t->count[2], 4);
+  assert_int_equal(t->count[3], 4);
   assert_int_equal(report->verdict, TRP_VERDICT_CLEAN); /* nobody is cut short for it */
   assert_true(report->elapsed_ns < 400 * MS);
 }
@@ -376,7 +380,7 @@ static void close_twice(struct tale *t) {
   tale_add(t, "child", &counted, "parent", 100);
   tale_start(t);
   trp_system_stop(t->system, "once");
-  trp_sim_run_for(t->system, t->seed * 1000);
+  for (uint64_t k = t->seed % 12; k > 0; k--) (void)trp_sim_step(t->system);
   trp_system_stop(t->system, "twice");
   trp_system_stop_now(t->system, "thrice");
   const struct trp_report *report = tale_stop(t);
