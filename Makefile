@@ -193,12 +193,13 @@ sim: $(STORMS) ## the simulated storms under one seed (SEED=n, or a fresh one)
 
 soak: $(SOAKS) $(STORMS) $(TROUPE) ## what takes too long for every run (STORM_SEEDS=100000)
 	@TIME_LIMIT=7200 TRP_SEEDS=$(STORM_SEEDS) $(RUN) $(SOAKS) $(STORMS)
+	@$(MAKE) --no-print-directory plant
 
 STORM_SEEDS ?= 100000
 
 PLANTS ?= $(sort $(wildcard test/plants/*.plant))
 
-plant: $(filter $(B)/test/story/%,$(TESTS)) ## plants bugs in a copy, one by one, and shows which test finds each (PLANTS=...)
+plant: $(filter $(B)/test/story/% $(B)/test/explore/%,$(TESTS)) ## plants bugs in a copy, one by one, and shows which test finds each (PLANTS=...)
 	@MODE=$(MODE) CC="$(CC)" MAKE="$(MAKE)" test/tools/plant $(PLANTS)
 
 # ---- fuzzing --------------------------------------------------------------------------------
