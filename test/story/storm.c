@@ -104,7 +104,7 @@ static void check_the_dead(struct storm *s, const struct trp_actor *a) {
   if (self->timers.count > 0) storm_fault(s, "%s is dead and has timers", a->name);
   if (self->outbox.count > 0) storm_fault(s, "%s is dead and has mail to send", a->name);
   if (self->memory != NULL) storm_fault(s, "%s is dead and has memory", a->name);
-  if (a->bonds.first != NULL) storm_fault(s, "%s is dead and linked", a->name);
+  if (a->bonds != NULL) storm_fault(s, "%s is dead and linked", a->name);
 }
 
 void storm_check(void *storm) {
@@ -121,7 +121,7 @@ void storm_check(void *storm) {
     }
   }
   for (size_t i = trp_system_actor_count(s->system); i-- > 0;) {
-    check_the_dead(s, s->system->actors[i]);
+    check_the_dead(s, trp_slots_at(&s->system->slots, (uint32_t)i));
   }
   if (s->steps % 64 == 0) check_overdue(s);
 }

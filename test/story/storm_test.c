@@ -160,8 +160,8 @@ static void disturb(struct storm *s) {
 static void judge_abandoned(struct storm *s) {
   struct trp_report *report = &s->system->report;
   for (uint32_t i = 0; i < report->actor_count; i++) {
-    struct trp_actor *a = s->system->actors[i];
     if (!report->actors[i].abandoned) continue;
+    struct trp_actor *a = trp_system_find_named(s->system, report->actors[i].name);
     uint64_t hard_ns = s->system->coordinator->pill_ns + report->actors[i].deadline_ns;
     if (a->sim_stalled_until_ns + TRP_NS_PER_MS < hard_ns) {
       storm_fault(s, "%s was abandoned, and not stuck", a->name);
@@ -170,7 +170,8 @@ static void judge_abandoned(struct storm *s) {
   trp_sim_run_for(s->system, STALL_MAX_NS);
   for (uint32_t i = 0; i < report->actor_count; i++) {
     if (!report->actors[i].abandoned) continue;
-    if (trp_actor_state(s->system->actors[i]) != TRP_ACTOR_GONE) {
+    struct trp_actor *a = trp_system_find_named(s->system, report->actors[i].name);
+    if (trp_actor_state(a) != TRP_ACTOR_GONE) {
       storm_fault(s, "%s came back and did not end", report->actors[i].name);
     }
     report->actors[i].abandoned = false;
@@ -207,7 +208,8 @@ static bool has_stopped(struct storm *s) {
 /* ---- the calm ---- */
 
 static bool is_permanent(const struct storm *s, uint32_t i) {
-  return s->system->actors[s->first + i]->spec.restart.restart == TRP_PERMANENT;
+  return trp_spec_of(trp_slots_at(&s->system->slots, s->first + i))->restart.restart ==
+         TRP_PERMANENT;
 }
 
 /* All who should live do, no mail waits, and the engine has exactly the wanted subscriptions. */
@@ -232,7 +234,7 @@ static bool is_settled(void *storm) {
 static bool is_held_by_a_ring(const struct storm *s) {
   bool ring = false;
   for (uint32_t i = 0; i < s->first + s->workers; i++) {
-    struct trp_actor *a = s->system->actors[i];
+    struct trp_actor *a = trp_slots_at(&s->system->slots, i);
     bool waits = trp_actor_state(a) == TRP_ACTOR_RUNNING && a->mailbox.ops->depth(&a->mailbox) > 0;
     if (waits && a->self.outbox.count == 0) return false;
     ring |= waits;

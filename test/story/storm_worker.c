@@ -428,7 +428,7 @@ static void end(struct trp_self *self, void *state, enum trp_end_reason reason) 
     life->over_ns = trp_now_ns(self);
     life->crashed = reason == TRP_END_CRASHED;
   }
-  if (reason == TRP_END_CRASHED && self->actor->crash.cause == TRP_CAUSE_LINK) {
+  if (reason == TRP_END_CRASHED && trp_crash_cause(self->actor) == TRP_CAUSE_LINK) {
     check_death_by_link(self, w);
   }
   w->s->wishes[w->slot] = 0;
