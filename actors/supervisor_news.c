@@ -35,8 +35,8 @@ static bool send_on(struct trp_self *self, struct trp_ref engine, struct trp_ref
 /* An earlier incarnation of this supervisor has told it. */
 static bool is_told(struct trp_self *self, struct trp_ref ended) {
   struct trp_child child;
-  return !trp_ref_is_nobody(ended) && trp_child_look(self, ended, &child) &&
-         child.end_noted && trp_ref_equal(child.ref, ended);
+  return !trp_ref_is_nobody(ended) && trp_child_look(self, ended, &child) && child.end_noted &&
+         trp_ref_equal(child.ref, ended);
 }
 
 static void hand_over(struct trp_self *self, struct trp_supervisor_news *news) {

@@ -215,6 +215,26 @@ static enum trp_err command(struct world *w, const char *verb, uint64_t timeout_
   return err != TRP_OK ? err : (enum trp_err)result.status;
 }
 
+static void the_crash_of_a_spawned_child_is_told_and_hurts_nobody(void **state) {
+  struct world w;
+  open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
+  struct trp_spec spec = {.name = "guest",
+                          .kind = &child,
+                          .args = &w,
+                          .placement = TRP_POOL,
+                          .restart = {.restart = TRP_TEMPORARY}};
+  struct trp_ref guest;
+  assert_int_equal(trp_system_spawn(w.system, &spec, &guest), TRP_OK);
+  world_await(&w, "<guest 1>");
+  assert_int_equal(trp_system_send(w.system, guest, CRASH, NULL, 0), TRP_OK);
+  world_await(&w, "<guest over>");
+  world_pass(&w, 10);
+  assert_int_equal(world_actor(&w, "root").incarnation, 1);
+  assert_int_equal(command(&w, "restart", TRP_NS_PER_S), TRP_OK); /* it minds its business */
+  world_stop(&w);
+  world_close(&w);
+}
+
 static void a_child_is_stopped_and_restarted_on_order(void **state) {
   struct world w;
   open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
@@ -262,6 +282,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_old_incarnation_is_over_before_the_new_one_begins),
     cmocka_unit_test(a_middle_supervisor_that_gives_up_is_restarted_and_hears_of_its_children),
     cmocka_unit_test(a_crash_is_told_once_though_its_supervisor_gives_up_over_it),
+    cmocka_unit_test(the_crash_of_a_spawned_child_is_told_and_hurts_nobody),
     cmocka_unit_test(a_child_is_stopped_and_restarted_on_order),
     cmocka_unit_test(a_child_that_does_not_stop_on_order_is_cut_short_within_its_budget),
     cmocka_unit_test(a_stop_of_all_overtakes_the_stop_of_one),

@@ -32,6 +32,30 @@ struct storm_life *storm_life_of(struct storm *s, struct trp_ref ref) {
   return NULL;
 }
 
+bool storm_life_begin(struct storm *s, struct trp_self *self) {
+  struct trp_ref me = trp_self_ref(self), before = {me.bits - 1};
+  storm_note(s, 4, me.bits, 0);
+  if (trp_self_incarnation(self) > 1 && !storm_is_over(s, before)) {
+    storm_fault(s, "two lives at once");
+  }
+  if (storm_life_of(s, me) != NULL) storm_fault(s, "a life began twice");
+  if (s->life_count == LIVES_MAX) return false;
+  s->lives[s->life_count++] = (struct storm_life){.ref = me};
+  trp_account(self, TRP_RES_SUBSCRIPTION, 1);
+  return true;
+}
+
+void storm_life_end(struct storm *s, struct trp_self *self, enum trp_end_reason reason) {
+  struct storm_life *life = storm_life_of(s, trp_self_ref(self));
+  storm_note(s, 7, trp_self_ref(self).bits, reason);
+  if (life == NULL) return; /* there were too many */
+  if (life->over) storm_fault(s, "a life ended twice");
+  life->over = true;
+  life->over_ns = trp_now_ns(self);
+  life->crashed = reason == TRP_END_CRASHED;
+  trp_account(self, TRP_RES_SUBSCRIPTION, -1);
+}
+
 bool storm_is_over(struct storm *s, struct trp_ref ref) {
   const struct storm_life *life = storm_life_of(s, ref);
   return life == NULL || life->over;

@@ -1,6 +1,6 @@
 /* storm.h - a seeded storm: a random graph of actors under a tree of supervisors that send, ask,
- * watch, link, subscribe, set timers, crash, leave, hold and stop at random, in simulation; and
- * what must hold after every step of it.
+ * watch, link, subscribe, set timers, spawn, crash, leave, hold and stop at random, in simulation;
+ * and what must hold after every step of it.
  *
  * Invariants: every ledger balances; no mail reaches another incarnation than it was addressed to,
  * and each sender's keeps its order; an ask has one outcome, a monitor one DOWN, a timer its time,
@@ -60,6 +60,7 @@ struct storm {
   uint64_t seed, hash, steps, longest_stall_ns, budget_ns;
   struct trp_system *system;
   uint32_t workers, first; /* how many, and the slot of the first */
+  struct storm *me;        /* the args of guests point here */
   struct storm_args args[WORKERS_MAX];
   struct trp_mailbox_options mailbox[WORKERS_MAX];
   struct storm_life lives[LIVES_MAX];
@@ -75,6 +76,7 @@ struct storm {
 };
 
 extern const struct trp_kind storm_worker_kind;
+extern const struct trp_kind storm_guest_kind; /* spawned by workers; its args: &storm.me */
 
 /* Notes what happens in the trace's hash. */
 void storm_note(struct storm *s, uint64_t what, uint64_t a, uint64_t b);
@@ -83,6 +85,9 @@ struct storm_life *storm_life_of(struct storm *s, struct trp_ref ref);
 bool storm_is_over(struct storm *s, struct trp_ref ref);
 /* The link of the two that is neither undone nor told, NULL where there is none. */
 struct storm_link *storm_link_of(struct storm *s, struct trp_ref a, struct trp_ref b);
+/* A life begins in its start and ends in its end. begin: false where there are too many. */
+bool storm_life_begin(struct storm *s, struct trp_self *self);
+void storm_life_end(struct storm *s, struct trp_self *self, enum trp_end_reason reason);
 void storm_check(void *storm); /* for trp_sim_on_step */
 
 /* What comes in from outside, and what workers tell each other. */

@@ -84,11 +84,12 @@ static void add_worker(struct storm *s, uint32_t i, uint64_t more) {
 static void open_storm(struct storm *s, uint64_t seed) {
   memset(s, 0, sizeof *s);
   s->seed = seed;
+  s->me = s;
   struct trp_system_options options = {.name = "storm",
                                        .sched = TRP_SCHED_SIM,
                                        .seed = seed,
                                        .budget_ms = 1500,
-                                       .actors_max = 16,
+                                       .actors_max = 40,
                                        .allow_faults = true,
                                        .log_fd = -1};
   assert_int_equal(trp_system_new(&s->system, &options), TRP_OK);

@@ -42,7 +42,8 @@ static void work(struct trp_self *self, struct worker *w, uint64_t hops) {
   struct trp_ref to = somebody(self, w);
   if (trp_ref_is_nobody(to)) return;
   body.work.to = to.bits;
-  body.work.serial = ++w->next_serial[slot_of(w, to)];
+  bool guest = slot_of(w, to) >= w->s->workers; /* nobody keeps count with guests */
+  body.work.serial = guest ? 0 : ++w->next_serial[slot_of(w, to)];
   bool large = draw(self, 10) == 0;
   enum trp_err err = trp_send(self, to, STORM_WORK, &body, large ? sizeof body : sizeof body.work);
   storm_note(w->s, 1, to.bits, err);
@@ -186,6 +187,20 @@ static void change_wishes(struct trp_self *self, struct worker *w) {
   w->s->wishes[w->slot] = sub->wish_count;
 }
 
+static void invite(struct trp_self *self, struct worker *w) {
+  struct trp_spec spec = {.kind = &storm_guest_kind,
+                          .args = &w->s->me,
+                          .placement = TRP_POOL,
+                          .restart = {.restart = TRP_TEMPORARY},
+                          .mailbox = {.capacity = 4, .policy = TRP_WAIT}};
+  struct storm_work body = {.hops = 1};
+  struct trp_ref guest = TRP_NOBODY;
+  enum trp_err err = trp_spawn(self, &spec, &guest);
+  storm_note(w->s, 12, guest.bits, err);
+  body.to = guest.bits;
+  if (err == TRP_OK) (void)!trp_send(self, guest, STORM_WORK, &body, sizeof body);
+}
+
 static void publish(struct trp_self *self) {
   uint64_t number = draw(self, 100);
   struct trp_ref engine = trp_whereis(self, "engine");
@@ -258,6 +273,9 @@ static enum trp_err one_deed(struct trp_self *self, struct worker *w) {
       break;
     case 16:
       publish(self);
+      break;
+    case 17:
+      invite(self, w);
       break;
     default:
       break;
@@ -347,15 +365,7 @@ static enum trp_err start(struct trp_self *self, void *state, const void *args) 
   const struct storm_args *a = args;
   struct storm *s = w->s = a->storm;
   w->slot = a->slot;
-  struct trp_ref me = trp_self_ref(self);
-  storm_note(s, 4, me.bits, 0);
-  struct trp_ref before = {me.bits - 1};
-  if (trp_self_incarnation(self) > 1 && !storm_is_over(s, before))
-    storm_fault(s, "two lives at once");
-  if (storm_life_of(s, me) != NULL) storm_fault(s, "a life began twice");
-  if (s->life_count == LIVES_MAX) return TRP_LIMIT;
-  s->lives[s->life_count++] = (struct storm_life){.ref = me};
-  trp_account(self, TRP_RES_SUBSCRIPTION, 1);
+  if (!storm_life_begin(s, self)) return TRP_LIMIT;
   w->began = true;
   if (trp_subscriber_start(self, &w->subscriber, "engine") != TRP_OK) storm_fault(s, "no engine");
   bool again = trp_self_incarnation(self) > 1;
@@ -420,19 +430,11 @@ static void stop(struct trp_self *self, void *state) {
 
 static void end(struct trp_self *self, void *state, enum trp_end_reason reason) {
   struct worker *w = state;
-  struct storm_life *life = storm_life_of(w->s, trp_self_ref(self));
-  storm_note(w->s, 7, trp_self_ref(self).bits, reason);
-  if (life == NULL || life->over) storm_fault(w->s, "a life ended twice");
-  if (life != NULL) {
-    life->over = true;
-    life->over_ns = trp_now_ns(self);
-    life->crashed = reason == TRP_END_CRASHED;
-  }
+  storm_life_end(w->s, self, reason);
   if (reason == TRP_END_CRASHED && trp_crash_cause(self->actor) == TRP_CAUSE_LINK) {
     check_death_by_link(self, w);
   }
   w->s->wishes[w->slot] = 0;
-  trp_account(self, TRP_RES_SUBSCRIPTION, -1);
   if (draw(self, 4) == 0) work(self, w, 1);
   if (draw(self, 16) == 0) (void)fail_somehow(self, w);
 }
