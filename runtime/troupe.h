@@ -378,7 +378,8 @@ void trp_demonitor(struct trp_self *self, uint64_t id);
 /* Ties this incarnation and that one: when either crashes, the other crashes with it (cause LINK),
  * at its next turn and through its control lane; when either ends without a crash, the link is
  * gone and nobody is hurt. One that is dead already counts as crashed. Twice is once, to oneself
- * nothing; an actor that is stopping drains in peace. Errors: NO_ACTOR, NO_MEMORY. Thread: owner. */
+ * nothing; an actor that is stopping drains in peace. Errors: NO_ACTOR, NO_MEMORY. Thread: owner.
+ */
 TRP_MUST_USE enum trp_err trp_link(struct trp_self *self, struct trp_ref who);
 
 /* Unties them: nothing more comes of it, to either. Thread: owner. */
@@ -442,7 +443,7 @@ struct trp_child {
   uint64_t restarts;
   uint32_t start_timeout_ms;
   enum trp_actor_state state; /* STARTING from the order to restart on */
-  bool end_noted;  /* trp_child_note_end was told of the end of `ref` */
+  bool end_noted;             /* trp_child_note_end was told of the end of `ref` */
   uint64_t due_ns; /* by when what its supervisor told it should be done; 0: nothing is under way */
 };
 
@@ -453,8 +454,8 @@ bool trp_child_at(struct trp_self *self, size_t i, struct trp_child *out);
  * supervisor's. One that is past due_ns is stuck: its turn does not return. Thread: owner. */
 bool trp_child_look(struct trp_self *self, struct trp_ref child, struct trp_child *out);
 
-/* Keeps in the child's slot, where this supervisor's next incarnation finds it, that all that was to
- * be done about the end of that life has been done. Thread: owner. */
+/* Keeps in the child's slot, where this supervisor's next incarnation finds it, that all that was
+ * to be done about the end of that life has been done. Thread: owner. */
 void trp_child_note_end(struct trp_self *self, struct trp_ref life);
 
 /* Starts a new incarnation in the slot of a child that is down; its outcome comes as CHILD_STARTED

@@ -1,3 +1,5 @@
+/* Long because a world is one: its spies, its clerk, its flaky server and what is asked of it share
+ * its state. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
