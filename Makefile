@@ -11,8 +11,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test test-clients check sim soak fuzz fuzz-programs bench bench-deps tidy format \
-  clean help set-up probe
+.PHONY: all demo test test-clients check sim soak plant fuzz fuzz-programs bench bench-deps tidy \
+  format clean help set-up probe
 
 # All processors, unless -j says otherwise.
 ifeq ($(MAKELEVEL),0)
@@ -156,6 +156,10 @@ $(HARNESS): $(B)/bench/harness.o $(HARNESS_LIB) $(LIB)
 
 $(TESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(HARNESS_LIB) $(CLI) $(LIB)
 	$(call link,$(@D)/libhelp.a $(SUPPORT) $(HARNESS_LIB) $(CLI) $(LIB) -lcmocka)
+# This one fails the library's calls of these functions, see test/conformance/fault_sweep.h.
+SWEPT := malloc calloc realloc aligned_alloc strdup free pthread_create eventfd socket listen bind \
+  epoll_create1 open
+$(B)/test/conformance/fault_sweep_test: LDFLAGS += $(SWEPT:%=-Wl,--wrap=%)
 $(SOAKS): $(B)/%: $(B)/%.o $(SUPPORT) $(CLI) $(LIB)
 	$(call link,$(SUPPORT) $(CLI) $(LIB) -lcmocka)
 $(EXAMPLES) $(BENCHES): $(B)/%: $(B)/%.o $(LIB)
@@ -189,8 +193,16 @@ sim: $(STORMS) ## the simulated storms under one seed (SEED=n, or a fresh one)
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "SEED=$$seed"; \
 	TRP_SEED=$$seed $(RUN) $(STORMS)
 
-soak: $(SOAKS) $(TROUPE) ## what takes too long for every run
-	@TIME_LIMIT=7200 $(RUN) $(SOAKS)
+soak: $(SOAKS) $(STORMS) $(TROUPE) ## what takes too long for every run (STORM_SEEDS=100000)
+	@TIME_LIMIT=7200 TRP_SEEDS=$(STORM_SEEDS) $(RUN) $(SOAKS) $(STORMS)
+	@$(MAKE) --no-print-directory plant
+
+STORM_SEEDS ?= 100000
+
+PLANTS ?= $(sort $(wildcard test/plants/*.plant))
+
+plant: $(filter $(B)/test/story/% $(B)/test/explore/%,$(TESTS)) ## plants bugs in a copy, one by one, and shows which test finds each (PLANTS=...)
+	@MODE=$(MODE) CC="$(CC)" MAKE="$(MAKE)" test/tools/plant $(PLANTS)
 
 test-clients: $(TROUPE) ## ccxt against the embedded exchange (needs node and npm; not in test)
 	@test/tools/run-clients $(TROUPE)

@@ -208,7 +208,8 @@ void trp_control_pack_threads(struct trp_pack *pack, struct trp_self *self) {
 static const char *cause_text(uint32_t cause) {
   static const char *const text[] = {
       [TRP_CAUSE_ERROR] = "error",   [TRP_CAUSE_PANIC] = "panic", [TRP_CAUSE_EXIT] = "exit",
-      [TRP_CAUSE_SIGNAL] = "signal", [TRP_CAUSE_START] = "start", [TRP_CAUSE_STUCK] = "stuck"};
+      [TRP_CAUSE_SIGNAL] = "signal", [TRP_CAUSE_START] = "start", [TRP_CAUSE_STUCK] = "stuck",
+      [TRP_CAUSE_LINK] = "link"};
   return cause > 0 && cause < sizeof text / sizeof *text ? text[cause] : "?";
 }
 

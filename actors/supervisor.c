@@ -79,7 +79,8 @@ static enum trp_err on_crash(struct trp_self *self, struct supervisor *s,
                              const struct trp_msg *msg) {
   const struct trp_thread_crashed *crashed = trp_msg_thread_crashed(msg);
   struct trp_supervised *child = trp_group_find(&s->group, crashed->ref);
-  trp_supervisor_news_tell(self, &s->news, TRP_THREAD_CRASHED, crashed, sizeof *crashed);
+  trp_supervisor_news_tell(self, &s->news, (struct trp_ref){crashed->ref}, TRP_THREAD_CRASHED,
+                           crashed, sizeof *crashed);
   if (child == NULL) return TRP_OK; /* a spawned one: it does not come back */
   note_end(self, child, crashed->ref);
   bool inherited = child->inherited;
@@ -107,7 +108,8 @@ static enum trp_err on_ended(struct trp_self *self, struct supervisor *s,
   const struct trp_child_ended *ended = trp_msg_child_ended(msg);
   struct trp_supervised *child = trp_group_find(&s->group, ended->ref);
   CHECK(child != NULL);
-  trp_supervisor_news_tell(self, &s->news, TRP_CHILD_ENDED, ended, sizeof *ended);
+  trp_supervisor_news_tell(self, &s->news, (struct trp_ref){ended->ref}, TRP_CHILD_ENDED, ended,
+                           sizeof *ended);
   note_end(self, child, ended->ref);
   bool told = child->doom != TRP_DOOM_NONE || child->inherited;
   child->inherited = false;
@@ -133,7 +135,7 @@ static enum trp_err on_started(struct trp_self *self, struct supervisor *s,
     struct trp_actor_restarted event = {
         .ref = started->ref, .incarnation = started->incarnation, .restarts = started->restarts};
     memcpy(event.name, started->name, sizeof event.name);
-    trp_supervisor_news_tell(self, &s->news, TRP_ACTOR_RESTARTED, &event, sizeof event);
+    trp_supervisor_news_tell(self, &s->news, TRP_NOBODY, TRP_ACTOR_RESTARTED, &event, sizeof event);
   }
   if (child->order == TRP_ORDER_RESTART && child->doom == TRP_DOOM_NONE) {
     trp_supervised_answer(self, child, TRP_OK, "restarted");

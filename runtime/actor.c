@@ -144,6 +144,8 @@ void trp_demonitor(struct trp_self *self, uint64_t id) {
   if (watch != NULL) trp_watch_close(watch);
 }
 
+void trp_trap_exits(struct trp_self *self, bool trap) { self->traps = trap; }
+
 static bool lives(struct trp_actor *a, struct trp_ref ref) {
   pthread_mutex_lock(&a->lock);
   bool yes = a->alive && a->life == trp_ref_incarnation(ref);
@@ -205,6 +207,7 @@ static void look_at(struct trp_actor *a, struct trp_child *out) {
   enum trp_actor_state state = trp_actor_state(a);
   pthread_mutex_lock(&a->lock);
   uint64_t life = a->life;
+  bool noted = (a->report & TRP_REPORT_NOTED) != 0;
   pthread_mutex_unlock(&a->lock);
   *out = (struct trp_child){.ref = trp_actor_ref(a, life),
                             .name = a->name,
@@ -212,6 +215,7 @@ static void look_at(struct trp_actor *a, struct trp_child *out) {
                             .restarts = atomic_load_explicit(&a->restarts, memory_order_relaxed),
                             .start_timeout_ms = trp_spec_of(a)->start_timeout_ms,
                             .state = state,
+                            .end_noted = noted,
                             .due_ns = atomic_load_explicit(&a->order_due_ns, memory_order_relaxed)};
 }
 
@@ -236,6 +240,14 @@ bool trp_child_look(struct trp_self *self, struct trp_ref child, struct trp_chil
   struct trp_actor *a = child_of(self, child);
   if (a != NULL) look_at(a, out);
   return a != NULL;
+}
+
+void trp_child_note_end(struct trp_self *self, struct trp_ref life) {
+  struct trp_actor *a = child_of(self, life);
+  if (a == NULL) return;
+  pthread_mutex_lock(&a->lock);
+  if (a->life == trp_ref_incarnation(life)) a->report |= TRP_REPORT_NOTED;
+  pthread_mutex_unlock(&a->lock);
 }
 
 enum trp_err trp_child_restart(struct trp_self *self, struct trp_ref child) {

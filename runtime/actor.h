@@ -16,6 +16,7 @@
 #include <setjmp.h>
 
 #include "runtime/ask.h"
+#include "runtime/bond.h"
 #include "runtime/flight.h"
 #include "runtime/lane.h"
 #include "runtime/mailbox.h"
@@ -52,6 +53,8 @@ struct trp_crash {
 
 /* What a supervisor is told of a child: pending bits, under the child's lock. */
 enum { TRP_REPORT_STARTED = 1, TRP_REPORT_CRASHED = 2, TRP_REPORT_ENDED = 4 };
+/* Beside them: all that was to be done about the last end has been done, see trp_child_note_end. */
+enum { TRP_REPORT_NOTED = 8 };
 
 /* How a stop went for one actor; written by its keeper, read by the coordinator after its end. */
 struct trp_farewell {
@@ -69,6 +72,7 @@ struct trp_self {
   uint32_t holds;
   bool in_turn;  /* a panic may unwind to the boundary, see struct trp_turning */
   bool exiting;  /* trp_exit was called */
+  bool traps;    /* trp_trap_exits: who is linked dies, and that is a message */
   bool alone;    /* stopped by itself, not with the system */
   bool released; /* nothing upstream is open any more */
   bool end_called;
@@ -120,6 +124,8 @@ struct trp_actor {
   uint32_t report;            /* TRP_REPORT_* not yet delivered */
   struct trp_node report_node;
   struct trp_crash *crash;           /* of the last crash; NULL: there was none */
+  struct trp_bond_end *bonds;        /* under the lock of all bonds, like the next */
+  bool bonds_open;                   /* its incarnation may be linked */
   uint64_t probe_position, probe_ns; /* oldest age: a mark in the mail and when it was made */
 
   /* the keeper's */

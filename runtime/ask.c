@@ -6,6 +6,7 @@
 
 #include "runtime/blob.h"
 #include "runtime/check.h"
+#include "runtime/explore.h"
 #include "runtime/sched.h"
 
 static const uint64_t PHASE_MASK = 3;
@@ -109,6 +110,7 @@ enum trp_err trp_ask_complete(struct trp_system *system, uint64_t token,
   if (ask == NULL) return TRP_DEAD;
   uint64_t generation = token & ((UINT64_C(1) << 40) - 1);
   uint64_t expected = word(generation, TRP_ASK_WAITING);
+  TRP_INTERLEAVE("ask.complete.claim");
   /* acquire: pairs with open; from here this thread alone may write the answer. */
   if (!atomic_compare_exchange_strong_explicit(&ask->state, &expected,
                                                word(generation, TRP_ASK_FILLING),
@@ -121,8 +123,10 @@ enum trp_err trp_ask_complete(struct trp_system *system, uint64_t token,
   ask->answer.from = answer->from;
   ask->answer.body = answer->body;
   struct trp_actor *asker = ask->asker;
+  TRP_INTERLEAVE("ask.complete.post");
   if (asker != NULL) trp_lane_post(&asker->lane, &ask->node);
   if (asker == NULL) atomic_store_explicit(&ask->filled, 1, memory_order_release);
+  TRP_INTERLEAVE("ask.complete.filled");
   /* release: after this the asker may close the record; it is not touched here any more, but for
    * the wake-up of an address that stays mapped. Pairs with the acquire in filled(). */
   atomic_store_explicit(&ask->state, word(generation, TRP_ASK_FILLED), memory_order_release);
@@ -181,6 +185,7 @@ void trp_ask_forget(struct trp_self *self, struct trp_ask *ask) {
 void trp_ask_wait_filled(struct trp_ask *ask) {
   /* acquire: pairs with the release in complete. */
   while ((atomic_load_explicit(&ask->state, memory_order_acquire) & PHASE_MASK) != TRP_ASK_FILLED) {
+    TRP_INTERLEAVE("ask.wait");
     sched_yield();
   }
 }
@@ -196,6 +201,7 @@ static void give_back(struct trp_asks *asks, struct trp_ask *ask) {
 bool trp_ask_abandon(struct trp_asks *asks, struct trp_ask *ask) {
   uint64_t generation = generation_of(atomic_load_explicit(&ask->state, memory_order_relaxed));
   uint64_t expected = word(generation, TRP_ASK_WAITING);
+  TRP_INTERLEAVE("ask.abandon");
   if (!atomic_compare_exchange_strong_explicit(&ask->state, &expected,
                                                word(generation + 1, TRP_ASK_FREE),
                                                memory_order_acq_rel, memory_order_relaxed)) {
@@ -210,6 +216,7 @@ void trp_ask_close(struct trp_asks *asks, struct trp_ask *ask) {
   trp_ask_wait_filled(ask);
   if (ask->answer.inline_bytes == TRP_LETTER_BLOB) trp_blob_release(ask->answer.body.blob);
   uint64_t state = atomic_load_explicit(&ask->state, memory_order_relaxed);
+  TRP_INTERLEAVE("ask.close");
   atomic_store_explicit(&ask->state, word(generation_of(state) + 1, TRP_ASK_FREE),
                         memory_order_release);
   give_back(asks, ask);

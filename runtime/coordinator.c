@@ -16,7 +16,9 @@ struct trp_coordinator *trp_coordinator_new(struct trp_system *system) {
   c->closed = calloc(system->options.actors_max, sizeof *c->closed);
   c->cycles = calloc(system->options.actors_max, sizeof *c->cycles);
   trp_graph_init(&c->chain);
-  if (c->actors == NULL || c->closed == NULL || c->cycles == NULL) trp_coordinator_destroy(&c);
+  bool memory = c->actors != NULL && c->closed != NULL && c->cycles != NULL;
+  memory = memory && trp_plan_reserve(&c->spare, system->options.actors_max) == TRP_OK;
+  if (!memory) trp_coordinator_destroy(&c);
   return c;
 }
 
@@ -26,6 +28,7 @@ void trp_coordinator_destroy(struct trp_coordinator **coordinator) {
   *coordinator = NULL;
   trp_graph_fini(&c->chain);
   trp_plan_fini(&c->plan);
+  trp_plan_fini(&c->spare);
   free(c->actors);
   free(c->closed);
   free(c->cycles);

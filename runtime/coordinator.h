@@ -38,6 +38,7 @@ struct trp_coordinator {
   /* stop */
   bool planned;
   struct trp_plan plan;
+  struct trp_plan spare;  /* for a stop without memory; becomes the plan then */
   struct trp_graph chain; /* while unwinding: the order of the start, reversed, as a graph */
   struct trp_stopping *actors;
   struct trp_cycle_watch *cycles;

@@ -58,12 +58,15 @@ static void reset(struct trp_actor *a, void *memory) {
   self->memory = memory;
   self->holds = 0;
   self->in_turn = self->exiting = self->alone = self->released = self->data_in_hand = false;
+  self->traps = false;
   self->end_called = false;
   pthread_mutex_lock(&a->lock);
   self->incarnation = ++a->life;
   a->alive = true;
   a->up = false;
+  a->report &= ~(uint32_t)TRP_REPORT_NOTED;
   pthread_mutex_unlock(&a->lock);
+  trp_bonds_open(a);
 }
 
 /* A new incarnation of a supervisor learns again which children wait for its decision. */
@@ -225,6 +228,8 @@ static void release_lane(struct trp_actor *a) {
     } else if (node->kind == TRP_NODE_CHILD && TRP_CHILD_OF_NODE(node)->spawned) {
       (void)take_report(TRP_CHILD_OF_NODE(node), TRP_REPORT_CRASHED); /* it is in the journal */
       trp_spawned_release(TRP_CHILD_OF_NODE(node));
+    } else if (node->kind == TRP_NODE_BOND) {
+      (void)trp_bond_read((struct trp_bond_end *)node, NULL, NULL); /* closed: it says nothing */
     }
   }
 }
@@ -235,6 +240,7 @@ static void release(struct trp_actor *a) {
   trp_timers_fini(&self->timers);
   while (self->watches != NULL) trp_watch_close(self->watches);
   release_asks(a);
+  trp_bonds_close(a);
   release_lane(a);
   trp_outbox_drop(a, TRP_REFUSED_STOPPED);
   free(self->memory);
@@ -255,6 +261,7 @@ static void announce_end(struct trp_actor *a, enum trp_err reason) {
   trp_graph_drop_dynamic(&a->system->graph, a->index);
   trp_outbox_made_room(a); /* who waits for room here learns that there will be none */
   trp_watch_announce(a);
+  trp_bonds_announce(a, reason, a->farewell.crashed);
 }
 
 void trp_life_end(struct trp_actor *a, enum trp_end_reason reason, enum trp_err err) {

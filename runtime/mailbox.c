@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/explore.h"
+
 enum { CAPACITY_DEFAULT = 1024, CAPACITY_MIN = 2, CAPACITY_MAX = 131072 };
 
 /* A sequence is told from its neighbours of two laps on either side by 19 bits. */
@@ -85,6 +87,7 @@ enum trp_err trp_mailbox_renew(struct trp_mailbox *mailbox,
 void trp_mailbox_shut(struct trp_mailbox *mailbox) {
   /* Release: a sender that is told STOPPED sees why. Partner: the gate load in put. */
   atomic_fetch_or_explicit(&mailbox->gate, TRP_GATE_SHUT, memory_order_release);
+  TRP_INTERLEAVE("shut.settle");
   if (mailbox->evict != NULL) trp_evict_settle(mailbox);
 }
 

@@ -174,8 +174,10 @@ static enum trp_err evict_put(struct trp_mailbox *mailbox, uint64_t incarnation,
   /* Acquire: partner is shut; the other bits and the incarnation are ordered by the lock. */
   uint64_t gate = atomic_load_explicit(&mailbox->gate, memory_order_acquire);
   enum trp_err err = admit(gate, incarnation, outside);
+  TRP_INTERLEAVE("evict.put.admitted");
   if (err == TRP_OK) {
     place(mailbox, letters, key, result);
+    TRP_INTERLEAVE("evict.put.placed");
     /* PARKED is set under the lock only: where it is clear now it stays so until we are out. */
     if ((gate & TRP_GATE_PARKED) != 0) result->wake = trp_mailbox_unpark(mailbox);
   }

@@ -66,6 +66,39 @@ enum trp_err trp_plan_make(struct trp_plan *plan, struct trp_graph *graph, uint3
   return TRP_OK;
 }
 
+/* Nothing is written, so that memory that is never needed is never had. */
+enum trp_err trp_plan_reserve(struct trp_plan *plan, uint32_t actors_max) {
+  struct trp_order *order = &plan->order;
+  size_t n = actors_max + (size_t)1;
+  memset(plan, 0, sizeof *plan);
+  order->component = calloc(n, sizeof *order->component);
+  order->members = calloc(n, sizeof *order->members);
+  order->members_from = calloc(n, sizeof *order->members_from);
+  order->cyclic = calloc(n, sizeof *order->cyclic);
+  order->edges_from = calloc(n, sizeof *order->edges_from);
+  plan->waits = calloc(n, sizeof *plan->waits);
+  plan->soft_ns = calloc(n, sizeof *plan->soft_ns);
+  plan->hard_ns = calloc(n, sizeof *plan->hard_ns);
+  if (order->component != NULL && order->members != NULL && order->members_from != NULL &&
+      order->cyclic != NULL && order->edges_from != NULL && plan->waits != NULL &&
+      plan->soft_ns != NULL && plan->hard_ns != NULL) {
+    return TRP_OK;
+  }
+  trp_plan_fini(plan);
+  return TRP_NO_MEMORY;
+}
+
+void trp_plan_use(struct trp_plan *plan, uint32_t actors, uint64_t total_ns) {
+  struct trp_order *order = &plan->order;
+  order->actors = order->components = actors;
+  for (uint32_t i = 0; i < actors; i++) {
+    order->component[i] = order->members[i] = i;
+    order->members_from[i + 1] = i + 1;
+    plan->hard_ns[i] = total_ns;
+    plan->soft_ns[i] = total_ns / 5 * 4; /* as in a plan with one actor of all the budget */
+  }
+}
+
 bool trp_plan_closed(struct trp_plan *plan, uint32_t actor, uint32_t *edge, uint32_t *component) {
   struct trp_order *order = &plan->order;
   for (; order->edges_from[actor] + *edge < order->edges_from[actor + 1];) {

@@ -26,6 +26,11 @@ TRP_MUST_USE enum trp_err trp_plan_make(struct trp_plan *plan, struct trp_graph 
                                         uint32_t actors, const uint32_t *budget_ms,
                                         uint64_t total_ns);
 
+/* Memory for a plan in which nobody waits for anybody, for when there is none for a better one:
+ * made beforehand for up to `actors_max`, filled in when it is needed. Errors: NO_MEMORY. */
+TRP_MUST_USE enum trp_err trp_plan_reserve(struct trp_plan *plan, uint32_t actors_max);
+void trp_plan_use(struct trp_plan *plan, uint32_t actors, uint64_t total_ns);
+
 /* An actor has closed: true for each component that nothing holds open any more, one a call. */
 bool trp_plan_closed(struct trp_plan *plan, uint32_t actor, uint32_t *edge, uint32_t *component);
 void trp_plan_fini(struct trp_plan *plan);

@@ -87,7 +87,8 @@ static void set_deadlines(struct trp_coordinator *c, uint32_t count) {
 }
 
 static void make_plan(struct trp_coordinator *c, uint32_t count) {
-  static uint32_t none;
+  uint64_t total_ns = c->system->options.budget_ms * TRP_NS_PER_MS;
+  enum trp_err err = TRP_NO_MEMORY;
   uint32_t *budgets = calloc(count + 1, sizeof *budgets);
   for (uint32_t i = 0; budgets != NULL && i < count; i++) {
     bool attached = c->actors[i].attached;
@@ -95,11 +96,16 @@ static void make_plan(struct trp_coordinator *c, uint32_t count) {
   }
   if (c->unwinding) make_chain(c, count);
   struct trp_graph *graph = c->unwinding ? &c->chain : &c->system->graph;
-  enum trp_err err = trp_plan_make(&c->plan, graph, count, budgets != NULL ? budgets : &none,
-                                   c->system->options.budget_ms * TRP_NS_PER_MS);
+  if (budgets != NULL) err = trp_plan_make(&c->plan, graph, count, budgets, total_ns);
   free(budgets);
-  /* Without memory for a plan there is no orderly stop; that is the end of the process's road. */
-  ASSERT(err == TRP_OK);
+  if (err != TRP_OK) {
+    c->plan = c->spare;
+    memset(&c->spare, 0, sizeof c->spare);
+    trp_plan_use(&c->plan, count, total_ns);
+    trp_system_log(c->system, "system", TRP_LOG_ERROR, "stop.unordered",
+                   "no memory for a plan: all stop at once");
+    return;
+  }
   uint64_t needs_ms = c->plan.longest_ns / TRP_NS_PER_MS;
   if (c->unwinding || needs_ms <= c->system->options.budget_ms) return;
   trp_system_log(c->system, "system", TRP_LOG_WARN, "stop.deadlines_shortened",

@@ -411,6 +411,20 @@ TRP_MUST_USE enum trp_err trp_watch(struct trp_self *self, const char *name, uin
 /* Ends a monitor or a watch: nothing more comes of it. Thread: owner. */
 void trp_demonitor(struct trp_self *self, uint64_t id);
 
+/* Ties this incarnation and that one: when either crashes, the other crashes with it (cause LINK),
+ * at its next turn and through its control lane; when either ends without a crash, the link is
+ * gone and nobody is hurt. One that is dead already counts as crashed. Twice is once, to oneself
+ * nothing; an actor that is stopping drains in peace. Errors: NO_ACTOR, NO_MEMORY. Thread: owner.
+ */
+TRP_MUST_USE enum trp_err trp_link(struct trp_self *self, struct trp_ref who);
+
+/* Unties them: nothing more comes of it, to either. Thread: owner. */
+void trp_unlink(struct trp_self *self, struct trp_ref who);
+
+/* From now on the end of who is linked to this incarnation, a quiet one too, is a message and no
+ * crash: DOWN, with monitor 0. Thread: owner. */
+void trp_trap_exits(struct trp_self *self, bool trap);
+
 /* Declares an edge from one actor to another while running (a subscription is an edge), or takes it
  * back; counted, so each add needs its remove. Edges of an actor that ends go by themselves.
  * Errors: NO_ACTOR (an end that is dead too), LIMIT. Thread: owner. */
@@ -441,7 +455,8 @@ enum trp_crash_cause {
   TRP_CAUSE_EXIT,      /* the thread exited */
   TRP_CAUSE_SIGNAL,    /* a fatal signal (process placement) */
   TRP_CAUSE_START,     /* start failed or stayed silent */
-  TRP_CAUSE_STUCK      /* a turn that never returns: not restarted */
+  TRP_CAUSE_STUCK,     /* a turn that never returns: not restarted */
+  TRP_CAUSE_LINK       /* who it was linked to died */
 };
 
 enum trp_actor_state {
@@ -464,6 +479,7 @@ struct trp_child {
   uint64_t restarts;
   uint32_t start_timeout_ms;
   enum trp_actor_state state; /* STARTING from the order to restart on */
+  bool end_noted;             /* trp_child_note_end was told of the end of `ref` */
   uint64_t due_ns; /* by when what its supervisor told it should be done; 0: nothing is under way */
 };
 
@@ -473,6 +489,10 @@ bool trp_child_at(struct trp_self *self, size_t i, struct trp_child *out);
 /* The same of one child, named by any reference to its slot; false where it is none of this
  * supervisor's. One that is past due_ns is stuck: its turn does not return. Thread: owner. */
 bool trp_child_look(struct trp_self *self, struct trp_ref child, struct trp_child *out);
+
+/* Keeps in the child's slot, where this supervisor's next incarnation finds it, that all that was
+ * to be done about the end of that life has been done. Thread: owner. */
+void trp_child_note_end(struct trp_self *self, struct trp_ref life);
 
 /* Starts a new incarnation in the slot of a child that is down; its outcome comes as CHILD_STARTED
  * or THREAD_CRASHED, and should within its time to start. Errors: NO_ACTOR (not a child),

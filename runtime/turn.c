@@ -4,6 +4,7 @@
  * The order is the promise that control never waits behind data. A panic unwinds to the boundary
  * set in trp_actor_step, never through the runtime's own half-done work: a turn is entered and left
  * around the author's function alone. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,24 @@ static void deliver_answer(struct trp_actor *a, struct trp_ask *ask) {
   hand->inline_bytes = 0;
 }
 
+/* Who is tied to one that crashed crashes with it, unless it traps, or is ending anyway: then its
+ * mail is drained as ever. */
+static void deliver_bond(struct trp_actor *a, struct trp_bond_end *end) {
+  struct trp_down down;
+  bool crashed;
+  if (!trp_bond_read(end, &down, &crashed)) return;
+  if (a->self.traps) {
+    struct trp_msg msg = {.type = TRP_DOWN, .bytes = sizeof down, .body = &down};
+    trp_turn_deliver(a, &msg);
+  }
+  if (a->self.traps || !crashed || a->self.exiting || trp_self_stopping(&a->self)) return;
+  char reason[sizeof a->crash->reason];
+  snprintf(reason, sizeof reason, "linked to %s, incarnation %llu, which died: %s", down.name,
+           (unsigned long long)down.incarnation, trp_err_text((enum trp_err)down.reason));
+  trp_crash_note(a, TRP_CAUSE_LINK, (enum trp_err)down.reason, reason, NULL);
+  longjmp(*trp_turning.boundary, 1);
+}
+
 static void deliver_node(struct trp_actor *a, struct trp_node *node) {
   trp_lane_unqueue(node);
   switch (node->kind) {
@@ -135,6 +154,9 @@ static void deliver_node(struct trp_actor *a, struct trp_node *node) {
       break;
     case TRP_NODE_CHILD:
       trp_life_report(a, TRP_CHILD_OF_NODE(node));
+      break;
+    case TRP_NODE_BOND:
+      deliver_bond(a, (struct trp_bond_end *)node);
       break;
     case TRP_NODE_NOTICE:
       ASSERT(false);

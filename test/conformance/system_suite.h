@@ -88,7 +88,7 @@ struct suite {
   size_t count;
 };
 extern const struct suite suite_mail, suite_waiting, suite_asks, suite_timers, suite_watches,
-    suite_lives, suite_supervision, suite_stopping, suite_stop_faults, suite_account,
+    suite_links, suite_lives, suite_supervision, suite_stopping, suite_stop_faults, suite_account,
     suite_spawning;
 
 #define SUITE(variable, title, tests_)                                                             \

@@ -162,6 +162,45 @@ static void a_middle_supervisor_that_gives_up_is_restarted_and_hears_of_its_chil
   world_close(&w);
 }
 
+/* An engine of a kind: it writes down whose crash it was told of. */
+static enum trp_err listen(struct trp_self *self, void *state, const struct trp_msg *msg) {
+  (void)self;
+  const struct trp_thread_crashed *crashed = trp_msg_thread_crashed(msg);
+  if (crashed == NULL) return TRP_OK;
+  world_say(((struct state *)state)->w, "<told of %s %llu>", crashed->name,
+            (unsigned long long)crashed->incarnation);
+  return TRP_OK;
+}
+
+static void a_crash_is_told_once_though_its_supervisor_gives_up_over_it(void **state) {
+  static const struct trp_kind listener = {
+      .name = "listener", .state_bytes = sizeof(struct state), .start = start, .receive = listen};
+  static const struct trp_supervisor_options options = {.events = "engine"};
+  struct world w;
+  world_open(&w, state);
+  world_add(&w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
+  world_add(&w, &(struct trp_spec){.name = "engine", .kind = &listener, .supervisor = "root"});
+  world_add(
+      &w,
+      &(struct trp_spec){
+          .name = "middle", .kind = &trp_supervisor_kind, .args = &options, .supervisor = "root"});
+  world_add(
+      &w, &(struct trp_spec){
+              .name = "leaf", .kind = &child, .supervisor = "middle", .restart = {.intensity = 1}});
+  world_start(&w);
+  order(&w, "leaf", CRASH);
+  world_await(&w, "<leaf 2>");
+  order(&w, "leaf", CRASH); /* too often: the middle one tells it, gives up, and hears it again */
+  world_await(&w, "<leaf 3>");
+  world_await(&w, "<told of middle 1>");
+  order(&w, "leaf", CRASH);
+  world_await(&w, "<told of leaf 3>");
+  assert_int_equal(world_count(&w, "<told of leaf 1>"), 1);
+  assert_int_equal(world_count(&w, "<told of leaf 2>"), 1);
+  world_stop(&w);
+  world_close(&w);
+}
+
 /* ---- orders ---- */
 
 static enum trp_err command(struct world *w, const char *verb, uint64_t timeout_ns) {
@@ -174,6 +213,26 @@ static enum trp_err command(struct world *w, const char *verb, uint64_t timeout_
   enum trp_err err = trp_system_ask(w->system, world_find(w, "root"), TRP_CHILD_COMMAND, &order,
                                     sizeof order, timeout_ns, &type, &result, &bytes);
   return err != TRP_OK ? err : (enum trp_err)result.status;
+}
+
+static void the_crash_of_a_spawned_child_is_told_and_hurts_nobody(void **state) {
+  struct world w;
+  open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
+  struct trp_spec spec = {.name = "guest",
+                          .kind = &child,
+                          .args = &w,
+                          .placement = TRP_POOL,
+                          .restart = {.restart = TRP_TEMPORARY}};
+  struct trp_ref guest;
+  assert_int_equal(trp_system_spawn(w.system, &spec, &guest), TRP_OK);
+  world_await(&w, "<guest 1>");
+  assert_int_equal(trp_system_send(w.system, guest, CRASH, NULL, 0), TRP_OK);
+  world_await(&w, "<guest over>");
+  world_pass(&w, 10);
+  assert_int_equal(world_actor(&w, "root").incarnation, 1);
+  assert_int_equal(command(&w, "restart", TRP_NS_PER_S), TRP_OK); /* it minds its business */
+  world_stop(&w);
+  world_close(&w);
 }
 
 static void a_child_is_stopped_and_restarted_on_order(void **state) {
@@ -222,6 +281,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_permanent_child_comes_back_from_its_end_too),
     cmocka_unit_test(the_old_incarnation_is_over_before_the_new_one_begins),
     cmocka_unit_test(a_middle_supervisor_that_gives_up_is_restarted_and_hears_of_its_children),
+    cmocka_unit_test(a_crash_is_told_once_though_its_supervisor_gives_up_over_it),
+    cmocka_unit_test(the_crash_of_a_spawned_child_is_told_and_hurts_nobody),
     cmocka_unit_test(a_child_is_stopped_and_restarted_on_order),
     cmocka_unit_test(a_child_that_does_not_stop_on_order_is_cut_short_within_its_budget),
     cmocka_unit_test(a_stop_of_all_overtakes_the_stop_of_one),

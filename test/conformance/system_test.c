@@ -24,9 +24,9 @@ static int run(const struct suite *suite, const struct over *over) {
 
 int main(void) {
   static const struct suite *const suites[] = {
-      &suite_mail,    &suite_waiting,  &suite_asks,        &suite_timers,
-      &suite_watches, &suite_lives,    &suite_supervision, &suite_stopping,
-      &suite_account, &suite_spawning, &suite_stop_faults};
+      &suite_mail,     &suite_waiting,     &suite_asks,    &suite_timers,
+      &suite_watches,  &suite_links,       &suite_lives,   &suite_supervision,
+      &suite_stopping, &suite_stop_faults, &suite_account, &suite_spawning};
   static const struct over overs[] = {{"in simulation", TRP_SCHED_SIM, false},
                                       {"in simulation, small", TRP_SCHED_SIM, true},
                                       {"with threads", TRP_SCHED_THREADS, false},

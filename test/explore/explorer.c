@@ -31,7 +31,7 @@ static struct explorer {
   bool exploring;
   ucontext_t home;
   void *home_tsan;
-  void (*watch)(const char *where);
+  void (*watch)(const char *where), (*seen)(const char *where);
 } explorer;
 
 static _Alignas(64) unsigned char stacks[TRP_EXPLORER_FIBERS_MAX][STACK_APART_BYTES];
@@ -46,6 +46,15 @@ static uint64_t next_random(void) {
 
 uint64_t trp_explorer_draw(uint64_t bound) { return next_random() % bound; }
 
+uint32_t trp_explorer_current(void) { return explorer.current; }
+
+void trp_explorer_trace(void (*seen)(const char *where)) { explorer.seen = seen; }
+
+int trp_explorer_lock(pthread_mutex_t *mutex) {
+  while (pthread_mutex_trylock(mutex) != 0) trp_explore_point("lock");
+  return 0;
+}
+
 uint32_t trp_explorer_running(void) { return explorer.running; }
 
 void trp_explorer_watch(void (*watch)(const char *where)) { explorer.watch = watch; }
@@ -54,6 +63,7 @@ void trp_explorer_begin(uint64_t seed) {
   explorer.count = explorer.running = 0;
   explorer.chance = seed;
   explorer.failure = NULL;
+  explorer.seen = NULL;
   /* Some seeds switch at nearly every point, others let a fiber run far ahead. */
   explorer.switch_one_in = UINT64_C(1) << trp_explorer_draw(5);
 }
@@ -147,6 +157,7 @@ void trp_explore_point(const char *where) {
     return;
   }
   if (explorer.points_left-- == 0) trp_explorer_fail("it does not end");
+  if (explorer.seen != NULL) explorer.seen(where);
   if (trp_explorer_draw(explorer.switch_one_in) == 0)
     switch_from(&explorer.fibers[explorer.current].context);
 }

@@ -5,10 +5,12 @@
  * failure is told as its seed and replayed by it. Everything is sequentially consistent here: this
  * explores orders of steps, not of memory; memory orders are the thread sanitizer's.
  *
- * Owned by the calling thread, one exploration at a time. Fibers must not hold locks at a point. */
+ * Owned by the calling thread, one exploration at a time. A fiber that holds a lock at a point must
+ * have taken it by trp_explorer_lock, as all that want it: they wait by switching. */
 #ifndef TRP_TEST_EXPLORE_EXPLORER_H
 #define TRP_TEST_EXPLORE_EXPLORER_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,6 +36,15 @@ uint64_t trp_explorer_draw(uint64_t bound);
 
 /* How many fibers have not ended. */
 uint32_t trp_explorer_running(void);
+
+/* The fiber that runs, in the order of spawning from 0. From a fiber. */
+uint32_t trp_explorer_current(void);
+
+/* In an exploration each point calls `seen` before it may switch (NULL: nothing). begin ends it. */
+void trp_explorer_trace(void (*seen)(const char *where));
+
+/* In the place of pthread_mutex_lock, where code compiled here has points under a lock. */
+int trp_explorer_lock(pthread_mutex_t *mutex);
 
 /* Outside an exploration points call `watch` (NULL: nothing), to steer one execution by hand. */
 void trp_explorer_watch(void (*watch)(const char *where));

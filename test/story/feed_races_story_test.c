@@ -9,6 +9,7 @@
 #include "actors/subscriber.h"
 #include "actors/symbol_table.h"
 #include "test/story/feed_world.h"
+#include "test/story/seeds.h"
 
 enum { SEEDS = 12 };
 
@@ -86,6 +87,36 @@ static void the_exchange_dies_and_its_new_market_is_told(void **state) {
     world_fault("exchange", "panic");
     world_run_ms(10);
     assert_true(world_settles(5000));
+    world_end();
+  }
+}
+
+/* Connections come and go by every cause that there is; after each step the feed's word and the
+ * stream must agree, see world.broken. */
+static void connection_state_never_changes_apart_from_the_connection(void **state) {
+  (void)state;
+  for (uint64_t seed = 240; seed < 240 + SEEDS; seed++) {
+    begin_live(seed, 50, NULL);
+    for (uint64_t i = 0; i < 12; i++) {
+      switch ((seed + i) % 4) {
+        case 0:
+          trp_simhub_drop(world.hub, STREAM_HOST);
+          break;
+        case 1:
+          world_fault("exchange", "drop");
+          break;
+        case 2:
+          trp_simhub_half_open(world.hub, STREAM_HOST);
+          break;
+        default:
+          world_clerk(i % 2 == 0 ? "disconnect" : "connect", NULL);
+          break;
+      }
+      world_run_ms(seed * i % 700);
+    }
+    for (int i = 0; i < 20 && world_command("connect", NULL, 500) != TRP_OK; i++) world_run_ms(100);
+    assert_true(world_until_phase(TRP_FEED_LIVE, 20000));
+    assert_true(world.spy.opens > 1);
     world_end();
   }
 }
@@ -301,19 +332,22 @@ static void one_seed_is_one_run(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(the_engine_dies_and_comes_back),
-      cmocka_unit_test(the_engine_gone_while_an_event_is_emitted),
-      cmocka_unit_test(the_feed_dies_and_is_live_again),
-      cmocka_unit_test(the_exchange_dies_and_its_new_market_is_told),
-      cmocka_unit_test(subscriptions_changed_while_being_iterated),
-      cmocka_unit_test(handlers_registered_during_dispatch),
-      cmocka_unit_test(unregistering_while_the_handler_runs),
-      cmocka_unit_test(the_engine_stopped_before_its_producers_finished),
-      cmocka_unit_test(closing_twice),
-      cmocka_unit_test(new_tasks_after_cancel_all),
-      cmocka_unit_test(a_stream_that_stands_unheard_of_gets_its_close_frame),
-      cmocka_unit_test(a_death_in_the_middle_of_a_disconnect_answers_who_waits),
-      cmocka_unit_test(one_seed_is_one_run),
+      cmocka_unit_test_teardown(the_engine_dies_and_comes_back, seeds_tell),
+      cmocka_unit_test_teardown(the_engine_gone_while_an_event_is_emitted, seeds_tell),
+      cmocka_unit_test_teardown(the_feed_dies_and_is_live_again, seeds_tell),
+      cmocka_unit_test_teardown(the_exchange_dies_and_its_new_market_is_told, seeds_tell),
+      cmocka_unit_test_teardown(connection_state_never_changes_apart_from_the_connection,
+                                seeds_tell),
+      cmocka_unit_test_teardown(subscriptions_changed_while_being_iterated, seeds_tell),
+      cmocka_unit_test_teardown(handlers_registered_during_dispatch, seeds_tell),
+      cmocka_unit_test_teardown(unregistering_while_the_handler_runs, seeds_tell),
+      cmocka_unit_test_teardown(the_engine_stopped_before_its_producers_finished, seeds_tell),
+      cmocka_unit_test_teardown(closing_twice, seeds_tell),
+      cmocka_unit_test_teardown(new_tasks_after_cancel_all, seeds_tell),
+      cmocka_unit_test_teardown(a_stream_that_stands_unheard_of_gets_its_close_frame, seeds_tell),
+      cmocka_unit_test_teardown(a_death_in_the_middle_of_a_disconnect_answers_who_waits,
+                                seeds_tell),
+      cmocka_unit_test_teardown(one_seed_is_one_run, seeds_tell),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,15 +11,14 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 #include "actors/symbol_table.h"
 #include "test/story/feed_world.h"
+#include "test/story/seeds.h"
 
 enum {
   SEEDS = 1000,
-  WALL_MS = 15000, /* under a sanitizer fewer seeds fit */
+  PATIENCE_S = 15,
   FAULTS = 24,
   HEARTBEAT_MS = 1500,
   BACKOFF_MS = 1000,
@@ -32,7 +31,6 @@ enum {
  * limited exchange asks for patience. */
 static const uint64_t MAY_WAIT_MS = HEARTBEAT_MS + 1000 + BACKOFF_MS + 1000 * RETRY_AFTER_S;
 
-static uint64_t current_seed;
 static uint64_t chance;
 static bool connected, sol, eth; /* what the operator ordered last */
 
@@ -182,7 +180,7 @@ static void nothing_comes_of_what_was_taken_back(void) {
 
 /* Returns how long it took to settle. */
 static uint64_t storm(uint64_t seed) {
-  chance = current_seed = seed;
+  chance = seed;
   connected = eth = true;
   sol = false;
   world_begin(&(struct world_options){.seed = seed,
@@ -206,37 +204,28 @@ static uint64_t storm(uint64_t seed) {
   return took_ms;
 }
 
-static uint64_t wall_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void after_the_storm_the_view_is_the_truth(void **state) {
   (void)state;
-  const char *given = getenv("TRP_SEED");
-  uint64_t first = given != NULL ? strtoull(given, NULL, 10) : 1;
-  uint64_t last = given != NULL ? first : SEEDS;
-  uint64_t until = wall_ms() + WALL_MS, worst = 0, late = 0, seed = first;
-  for (; seed <= last && wall_ms() < until; seed++) {
-    uint64_t took = storm(seed);
+  uint64_t worst = 0, late = 0;
+  struct seeds seeds = seeds_begin(SEEDS, PATIENCE_S);
+  while (seeds_next(&seeds)) {
+    uint64_t took = storm(seeds.seed);
     late += took > SETTLE_MS;
     if (took > worst) worst = took;
   }
   printf("  %llu storms; settled within %llu ms, %llu of them after more than %d ms\n",
-         (unsigned long long)(seed - first), (unsigned long long)worst, (unsigned long long)late,
+         (unsigned long long)seeds.count, (unsigned long long)worst, (unsigned long long)late,
          SETTLE_MS);
 }
 
-/* cmocka leaves a failing test by a jump: the seed is told where that ends. */
-static int tell_seed(void **state) {
-  printf("  last seed: TRP_SEED=%llu\n", (unsigned long long)current_seed);
+static int clear(void **state) {
+  (void)seeds_tell(state);
   return world_tell_trace(state);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_teardown(after_the_storm_the_view_is_the_truth, tell_seed),
+      cmocka_unit_test_teardown(after_the_storm_the_view_is_the_truth, clear),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include "actors/symbol_table.h"
 #include "test/story/feed_world.h"
+#include "test/story/seeds.h"
 
 #define SECOND TRP_NS_PER_S
 
@@ -426,28 +427,34 @@ static void a_feed_that_is_told_to_waits_for_connect(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(it_subscribes_goes_live_and_tells_the_truth),
-      cmocka_unit_test(a_dropped_stream_is_dialled_at_once_and_its_subscriptions_are_restored),
-      cmocka_unit_test(a_server_that_hangs_up_at_once_is_dialled_ten_times_a_minute_at_most),
-      cmocka_unit_test(a_refused_connection_backs_off_and_comes_back),
-      cmocka_unit_test(snapshots_in_flight_end_with_their_stream),
-      cmocka_unit_test(a_black_hole_is_given_up_in_time),
-      cmocka_unit_test(a_name_that_does_not_resolve_is_asked_for_again),
-      cmocka_unit_test(a_silent_feed_is_stale_within_its_limit_and_recovers),
-      cmocka_unit_test(a_missed_heartbeat_ends_the_old_connection_before_the_new),
-      cmocka_unit_test(a_gap_rebuilds_one_symbol_and_no_other),
-      cmocka_unit_test(a_snapshot_that_is_limited_waits_as_long_as_it_was_told),
-      cmocka_unit_test(a_handshake_that_is_limited_is_tried_again_after_its_time),
-      cmocka_unit_test(an_acknowledgement_that_never_comes_is_a_new_connection),
-      cmocka_unit_test(symbols_come_and_go_while_events_are_told),
-      cmocka_unit_test(who_comes_late_asks_for_whole_books),
-      cmocka_unit_test(what_the_engine_has_no_room_for_waits_and_is_not_lost),
-      cmocka_unit_test(a_message_that_is_no_command_is_refused),
-      cmocka_unit_test(a_disconnect_is_done_within_2_s_from_any_state),
-      cmocka_unit_test(two_disconnects_at_once_both_return),
-      cmocka_unit_test(a_stop_is_clean_in_any_state_and_says_goodbye),
-      cmocka_unit_test(a_stop_while_it_disconnects_waits_for_the_close),
-      cmocka_unit_test(a_feed_that_is_told_to_waits_for_connect),
+      cmocka_unit_test_teardown(it_subscribes_goes_live_and_tells_the_truth, seeds_tell),
+      cmocka_unit_test_teardown(
+          a_dropped_stream_is_dialled_at_once_and_its_subscriptions_are_restored, seeds_tell),
+      cmocka_unit_test_teardown(
+          a_server_that_hangs_up_at_once_is_dialled_ten_times_a_minute_at_most, seeds_tell),
+      cmocka_unit_test_teardown(a_refused_connection_backs_off_and_comes_back, seeds_tell),
+      cmocka_unit_test_teardown(snapshots_in_flight_end_with_their_stream, seeds_tell),
+      cmocka_unit_test_teardown(a_black_hole_is_given_up_in_time, seeds_tell),
+      cmocka_unit_test_teardown(a_name_that_does_not_resolve_is_asked_for_again, seeds_tell),
+      cmocka_unit_test_teardown(a_silent_feed_is_stale_within_its_limit_and_recovers, seeds_tell),
+      cmocka_unit_test_teardown(a_missed_heartbeat_ends_the_old_connection_before_the_new,
+                                seeds_tell),
+      cmocka_unit_test_teardown(a_gap_rebuilds_one_symbol_and_no_other, seeds_tell),
+      cmocka_unit_test_teardown(a_snapshot_that_is_limited_waits_as_long_as_it_was_told,
+                                seeds_tell),
+      cmocka_unit_test_teardown(a_handshake_that_is_limited_is_tried_again_after_its_time,
+                                seeds_tell),
+      cmocka_unit_test_teardown(an_acknowledgement_that_never_comes_is_a_new_connection,
+                                seeds_tell),
+      cmocka_unit_test_teardown(symbols_come_and_go_while_events_are_told, seeds_tell),
+      cmocka_unit_test_teardown(who_comes_late_asks_for_whole_books, seeds_tell),
+      cmocka_unit_test_teardown(what_the_engine_has_no_room_for_waits_and_is_not_lost, seeds_tell),
+      cmocka_unit_test_teardown(a_message_that_is_no_command_is_refused, seeds_tell),
+      cmocka_unit_test_teardown(a_disconnect_is_done_within_2_s_from_any_state, seeds_tell),
+      cmocka_unit_test_teardown(two_disconnects_at_once_both_return, seeds_tell),
+      cmocka_unit_test_teardown(a_stop_is_clean_in_any_state_and_says_goodbye, seeds_tell),
+      cmocka_unit_test_teardown(a_stop_while_it_disconnects_waits_for_the_close, seeds_tell),
+      cmocka_unit_test_teardown(a_feed_that_is_told_to_waits_for_connect, seeds_tell),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,5 @@
+/* Long because a world is one: its spies, its clerk, its flaky server and what is asked of it share
+ * its state. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -17,6 +19,7 @@
 #include "runtime/log.h"
 #include "runtime/report.h"
 #include "runtime/system.h"
+#include "test/story/seeds.h"
 
 enum { LEVELS_COMPARED = 200, STOP_MS = 2000, FLAKY_TIMERS = 64 };
 
@@ -371,6 +374,7 @@ static void fill_options(const struct world_options *o) {
 }
 
 void world_begin(const struct world_options *o) {
+  seeds_note(o->seed);
   memset(&world, 0, sizeof world);
   world.keeper_args = &world.keeper;
   world.hub = trp_simhub_new(o->seed);
@@ -427,6 +431,7 @@ void world_end(void) {
   assert_int_equal(0, trp_simhub_connections(world.hub));
   trp_simhub_destroy(&world.hub);
   feed_keeper_fini(&world.keeper);
+  seeds_note(0);
 }
 
 int world_tell_trace(void **state) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/sim.h"
+#include "runtime/system.h"
 
 /* ---- the trace and the invariants ---- */
 
@@ -31,9 +32,72 @@ struct storm_life *storm_life_of(struct storm *s, struct trp_ref ref) {
   return NULL;
 }
 
-static bool is_over(struct storm *s, struct trp_ref ref) {
+bool storm_life_begin(struct storm *s, struct trp_self *self) {
+  struct trp_ref me = trp_self_ref(self), before = {me.bits - 1};
+  storm_note(s, 4, me.bits, 0);
+  if (trp_self_incarnation(self) > 1 && !storm_is_over(s, before)) {
+    storm_fault(s, "two lives at once");
+  }
+  if (storm_life_of(s, me) != NULL) storm_fault(s, "a life began twice");
+  if (s->life_count == LIVES_MAX) return false;
+  s->lives[s->life_count++] = (struct storm_life){.ref = me};
+  trp_account(self, TRP_RES_SUBSCRIPTION, 1);
+  return true;
+}
+
+void storm_life_end(struct storm *s, struct trp_self *self, enum trp_end_reason reason) {
+  struct storm_life *life = storm_life_of(s, trp_self_ref(self));
+  storm_note(s, 7, trp_self_ref(self).bits, reason);
+  if (life == NULL) return; /* there were too many */
+  if (life->over) storm_fault(s, "a life ended twice");
+  life->over = true;
+  life->over_ns = trp_now_ns(self);
+  life->crashed = reason == TRP_END_CRASHED;
+  trp_account(self, TRP_RES_SUBSCRIPTION, -1);
+}
+
+bool storm_is_over(struct storm *s, struct trp_ref ref) {
   const struct storm_life *life = storm_life_of(s, ref);
   return life == NULL || life->over;
+}
+
+struct storm_link *storm_link_of(struct storm *s, struct trp_ref a, struct trp_ref b) {
+  for (uint32_t i = 0; i < s->link_count; i++) {
+    struct storm_link *l = &s->links[i];
+    if (l->undone || l->told) continue;
+    if (trp_ref_equal(l->a, a) && trp_ref_equal(l->b, b)) return l;
+    if (trp_ref_equal(l->a, b) && trp_ref_equal(l->b, a)) return l;
+  }
+  return NULL;
+}
+
+/* Whether this one of a link should have died, or been told, by now. */
+static bool link_is_unheard(struct storm *s, const struct storm_link *l, struct trp_ref one,
+                            struct trp_ref other, uint64_t slack) {
+  uint64_t now = trp_system_now_ns(s->system);
+  const struct storm_life *life = storm_life_of(s, one), *dead = storm_life_of(s, other);
+  if (life == NULL || life->over || life->stopping || dead == NULL || !dead->over) return false;
+  if (!dead->crashed && !l->dead) return false; /* a quiet end */
+  return now > dead->over_ns + slack && now > l->since_ns + slack;
+}
+
+static void check_timers_and_links(struct storm *s, uint64_t slack) {
+  uint64_t now = trp_system_now_ns(s->system);
+  for (uint32_t i = 0; i < s->timer_count; i++) {
+    const struct storm_timer *t = &s->timers[i];
+    const struct storm_life *life = storm_life_of(s, t->owner);
+    bool lives = life != NULL && !life->over && !life->stopping; /* the pill cancels all */
+    if (!t->done && lives && now > t->due_ns + t->period_ns + slack) {
+      storm_fault(s, "timer %u never came", i);
+    }
+  }
+  for (uint32_t i = 0; i < s->link_count; i++) {
+    const struct storm_link *l = &s->links[i];
+    if (l->undone || l->told) continue;
+    if (link_is_unheard(s, l, l->a, l->b, slack) || link_is_unheard(s, l, l->b, l->a, slack)) {
+      storm_fault(s, "link %u: one lives on", i);
+    }
+  }
 }
 
 /* Nobody who lives waits longer than its deadline, or than it takes to hear of an end. */
@@ -42,16 +106,29 @@ static void check_overdue(struct storm *s) {
   uint64_t slack = s->longest_stall_ns + 200 * TRP_NS_PER_MS;
   for (uint32_t i = 0; i < s->ask_count; i++) {
     const struct storm_ask *ask = &s->asks[i];
-    if (ask->done || now < ask->deadline_ns + slack || is_over(s, ask->asker)) continue;
+    if (ask->done || now < ask->deadline_ns + slack || storm_is_over(s, ask->asker)) continue;
     storm_fault(s, "ask %u has no outcome", i);
   }
   for (uint32_t i = 0; i < s->monitor_count; i++) {
     const struct storm_monitor *m = &s->monitors[i];
-    if (m->done || is_over(s, m->watcher)) continue;
+    if (m->done || storm_is_over(s, m->watcher)) continue;
     const struct storm_life *target = storm_life_of(s, m->target);
     if (!target->over || now < target->over_ns + slack || now < m->since_ns + slack) continue;
     storm_fault(s, "monitor %u heard of no end", i);
   }
+  check_timers_and_links(s, slack);
+}
+
+static void check_the_dead(struct storm *s, const struct trp_actor *a) {
+  enum trp_actor_state state = trp_actor_state(a);
+  if (state != TRP_ACTOR_DOWN && state != TRP_ACTOR_GONE) return;
+  const struct trp_self *self = &a->self;
+  if (self->watches != NULL) storm_fault(s, "%s is dead and watches", a->name);
+  if (self->asks != NULL) storm_fault(s, "%s is dead and asks", a->name);
+  if (self->timers.count > 0) storm_fault(s, "%s is dead and has timers", a->name);
+  if (self->outbox.count > 0) storm_fault(s, "%s is dead and has mail to send", a->name);
+  if (self->memory != NULL) storm_fault(s, "%s is dead and has memory", a->name);
+  if (a->bonds != NULL) storm_fault(s, "%s is dead and linked", a->name);
 }
 
 void storm_check(void *storm) {
@@ -67,316 +144,8 @@ void storm_check(void *storm) {
       storm_fault(s, "%s holds something in death", info.name);
     }
   }
+  for (size_t i = trp_system_actor_count(s->system); i-- > 0;) {
+    check_the_dead(s, trp_slots_at(&s->system->slots, (uint32_t)i));
+  }
   if (s->steps % 64 == 0) check_overdue(s);
 }
-
-/* ---- a worker ---- */
-
-enum { KEPT = 4 };
-
-struct worker {
-  struct storm *s;
-  uint32_t slot;
-  uint64_t next_serial[WORKERS_MAX];
-  uint64_t last_serial[WORKERS_MAX], last_from[WORKERS_MAX];
-  uint64_t tokens[KEPT], timers[KEPT];
-  uint32_t token_count, timer_count;
-  bool began;
-};
-
-static uint64_t draw(struct trp_self *self, uint64_t bound) { return trp_random(self) % bound; }
-
-/* A worker that lives, or one that has lived once. */
-static struct trp_ref somebody(struct trp_self *self, struct worker *w) {
-  if (draw(self, 8) == 0) return w->s->lives[draw(self, w->s->life_count)].ref;
-  char name[16];
-  snprintf(name, sizeof name, "w%u", (unsigned)draw(self, w->s->workers));
-  return trp_whereis(self, name);
-}
-
-static uint32_t slot_of(struct trp_ref ref) { return (uint32_t)(ref.bits >> 40) - 2; } /* + root */
-
-static void work(struct trp_self *self, struct worker *w, uint64_t hops) {
-  struct {
-    struct storm_work work;
-    char more[80];
-  } body = {{.hops = hops, .from = trp_self_ref(self).bits}, ""};
-  struct trp_ref to = somebody(self, w);
-  if (trp_ref_is_nobody(to)) return;
-  body.work.to = to.bits;
-  body.work.serial = ++w->next_serial[slot_of(to)];
-  bool large = draw(self, 10) == 0;
-  enum trp_err err = trp_send(self, to, STORM_WORK, &body, large ? sizeof body : sizeof body.work);
-  storm_note(w->s, 1, to.bits, err);
-}
-
-static void question(struct trp_self *self, struct worker *w) {
-  struct storm *s = w->s;
-  struct trp_ref to = somebody(self, w);
-  if (trp_ref_is_nobody(to) || s->ask_count == ASKS_MAX) return;
-  struct storm_work body = {.to = to.bits, .from = trp_self_ref(self).bits};
-  uint64_t timeout = draw(self, 50) * TRP_NS_PER_MS, correlation = 0;
-  enum trp_err err = trp_ask(self, to, STORM_QUESTION, &body, sizeof body, timeout, &correlation);
-  storm_note(s, 2, to.bits, err);
-  if (err != TRP_OK) return;
-  s->asks[s->ask_count++] = (struct storm_ask){.correlation = correlation,
-                                               .deadline_ns = trp_now_ns(self) + timeout,
-                                               .asker = trp_self_ref(self)};
-  if (draw(self, 6) != 0) return;
-  trp_ask_cancel(self, correlation);
-  s->asks[s->ask_count - 1].done = true;
-}
-
-/* Its answer may be on its way already. */
-static void cancel_some_ask(struct trp_self *self, struct worker *w) {
-  struct storm *s = w->s;
-  for (uint32_t i = s->ask_count; i-- > 0;) {
-    struct storm_ask *ask = &s->asks[i];
-    if (ask->done || !trp_ref_equal(ask->asker, trp_self_ref(self))) continue;
-    trp_ask_cancel(self, ask->correlation);
-    ask->done = true;
-    return;
-  }
-}
-
-static void monitor(struct trp_self *self, struct worker *w) {
-  struct storm *s = w->s;
-  struct trp_ref to = somebody(self, w);
-  if (trp_ref_is_nobody(to) || s->monitor_count == MONITORS_MAX) return;
-  struct storm_monitor *m = &s->monitors[s->monitor_count];
-  *m = (struct storm_monitor){
-      .watcher = trp_self_ref(self), .target = to, .since_ns = trp_now_ns(self)};
-  if (trp_monitor(self, to, &m->id) == TRP_OK) s->monitor_count++;
-}
-
-static void end_some_monitor(struct trp_self *self, struct worker *w) {
-  struct storm *s = w->s;
-  if (s->monitor_count == 0) return;
-  struct storm_monitor *m = &s->monitors[draw(self, s->monitor_count)];
-  if (!trp_ref_equal(m->watcher, trp_self_ref(self))) return;
-  trp_demonitor(self, m->id);
-  m->done = true;
-}
-
-static void some_timer(struct trp_self *self, struct worker *w) {
-  if (w->timer_count == KEPT) {
-    trp_timer_cancel(self, w->timers[draw(self, KEPT)]);
-    w->timer_count = (uint32_t)draw(self, KEPT);
-    return;
-  }
-  uint64_t period = draw(self, 4) == 0 ? (5 + draw(self, 20)) * TRP_NS_PER_MS : 0;
-  enum trp_err err =
-      trp_timer_start(self, draw(self, 20) * TRP_NS_PER_MS, period, 0, &w->timers[w->timer_count]);
-  if (err == TRP_OK) w->timer_count++;
-}
-
-static enum trp_err fail_somehow(struct trp_self *self, struct worker *w) {
-  if (w->s->crash_count++ > 40) return TRP_OK;
-  storm_note(w->s, 3, trp_self_ref(self).bits, 0);
-  switch (draw(self, 4)) {
-    case 0:
-      trp_panic("a storm's panic");
-    case 1:
-      CHECK(w == NULL);
-      break;
-    case 2:
-      trp_exit(self);
-      return TRP_OK;
-    default:
-      break;
-  }
-  return TRP_INJECTED;
-}
-
-static enum trp_err act(struct trp_self *self, struct worker *w, uint64_t hops) {
-  switch (draw(self, 16)) {
-    case 0:
-    case 1:
-    case 2:
-      question(self, w);
-      break;
-    case 3:
-      monitor(self, w);
-      break;
-    case 4:
-      end_some_monitor(self, w);
-      break;
-    case 5:
-    case 6:
-      some_timer(self, w);
-      break;
-    case 7:
-      trp_edge_add(self, trp_self_ref(self), somebody(self, w));
-      break;
-    case 8:
-      trp_edge_remove(self, trp_self_ref(self), somebody(self, w));
-      break;
-    case 9:
-      if (draw(self, 4) == 0) return fail_somehow(self, w);
-      break;
-    case 10:
-      cancel_some_ask(self, w);
-      break;
-    default:
-      break;
-  }
-  for (uint64_t n = draw(self, 3); n > 0 && hops > 0; n--) work(self, w, hops - 1);
-  return TRP_OK;
-}
-
-/* ---- what it hears ---- */
-
-static void check_work(struct trp_self *self, struct worker *w, const struct trp_msg *msg) {
-  const struct storm_work *body = msg->body;
-  if (body->to != trp_self_ref(self).bits) storm_fault(w->s, "mail reached another incarnation");
-  if (body->from == 0 || msg->type != STORM_WORK) return;
-  uint32_t from = slot_of((struct trp_ref){body->from});
-  if (w->s->mailbox[w->slot].policy == TRP_CONFLATE) return; /* the place of the older is kept */
-  bool same = w->last_from[from] == body->from;
-  if (body->from < w->last_from[from] || (same && body->serial <= w->last_serial[from])) {
-    storm_fault(w->s, "mail of w%u to w%u lost its order", from, w->slot);
-  }
-  w->last_from[from] = body->from;
-  w->last_serial[from] = body->serial;
-}
-
-static void on_question(struct trp_self *self, struct worker *w, uint64_t token) {
-  struct storm_work body = {.token = token};
-  struct trp_ref to;
-  switch (draw(self, 4)) {
-    case 0:
-      break; /* never answered */
-    case 1:
-      if (w->token_count < KEPT) w->tokens[w->token_count++] = token;
-      break;
-    case 2:
-      to = somebody(self, w);
-      body.to = to.bits;
-      if (!trp_ref_is_nobody(to)) (void)!trp_send(self, to, STORM_TOKEN, &body, sizeof body);
-      break;
-    default:
-      trp_reply(self, token, STORM_ANSWER, &token, sizeof token);
-  }
-}
-
-static void on_outcome(struct trp_self *self, struct worker *w, const struct trp_msg *msg) {
-  struct storm *s = w->s;
-  for (uint32_t i = 0; i < s->ask_count; i++) {
-    struct storm_ask *ask = &s->asks[i];
-    if (ask->correlation != msg->correlation) continue;
-    if (!trp_ref_equal(ask->asker, trp_self_ref(self))) storm_fault(s, "an answer to another");
-    if (ask->done) storm_fault(s, "a second outcome of ask %u", i);
-    bool answer = msg->type == STORM_ANSWER;
-    if (answer && *(const uint64_t *)msg->body != msg->correlation) storm_fault(s, "wrong answer");
-    ask->done = true;
-    return;
-  }
-  storm_fault(s, "an outcome of no ask");
-}
-
-static void on_down(struct trp_self *self, struct worker *w, const struct trp_down *down) {
-  struct storm *s = w->s;
-  for (uint32_t i = 0; i < s->monitor_count; i++) {
-    struct storm_monitor *m = &s->monitors[i];
-    if (m->id != down->monitor || !trp_ref_equal(m->watcher, trp_self_ref(self))) continue;
-    if (m->done) storm_fault(s, "monitor %u told twice, or after its end", i);
-    if (m->target.bits != down->ref) storm_fault(s, "monitor %u told of another", i);
-    if (!is_over(s, m->target)) storm_fault(s, "monitor %u told of the living", i);
-    m->done = true;
-    return;
-  }
-  storm_fault(s, "a DOWN of no monitor");
-}
-
-/* ---- the kind ---- */
-
-static enum trp_err start(struct trp_self *self, void *state, const void *args) {
-  struct worker *w = state;
-  const struct storm_args *a = args;
-  struct storm *s = w->s = a->storm;
-  w->slot = a->slot;
-  struct trp_ref me = trp_self_ref(self);
-  storm_note(s, 4, me.bits, 0);
-  struct trp_ref before = {me.bits - 1};
-  if (trp_self_incarnation(self) > 1 && !is_over(s, before)) storm_fault(s, "two lives at once");
-  if (storm_life_of(s, me) != NULL) storm_fault(s, "a life began twice");
-  if (s->life_count == LIVES_MAX) return TRP_LIMIT;
-  s->lives[s->life_count++] = (struct storm_life){.ref = me};
-  trp_account(self, TRP_RES_SUBSCRIPTION, 1);
-  w->began = true;
-  bool again = trp_self_incarnation(self) > 1;
-  if (again && draw(self, 8) == 0) return fail_somehow(self, w);
-  return act(self, w, 2);
-}
-
-static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
-  struct worker *w = state;
-  storm_note(w->s, 5, trp_self_ref(self).bits, msg->type);
-  if (!w->began || is_over(w->s, trp_self_ref(self))) storm_fault(w->s, "a turn outside of life");
-  if (msg->correlation != 0) {
-    on_outcome(self, w, msg);
-    return act(self, w, 1);
-  }
-  switch (msg->type) {
-    case STORM_WORK:
-      check_work(self, w, msg);
-      return act(self, w, ((const struct storm_work *)msg->body)->hops);
-    case STORM_QUESTION:
-      check_work(self, w, msg);
-      on_question(self, w, msg->token);
-      return act(self, w, 1);
-    case STORM_TOKEN:
-      trp_reply(self, ((const struct storm_work *)msg->body)->token, STORM_ANSWER,
-                &((const struct storm_work *)msg->body)->token, sizeof(uint64_t));
-      return TRP_OK;
-    case TRP_TIMER:
-      if (w->token_count > 0) {
-        uint64_t token = w->tokens[--w->token_count];
-        trp_reply(self, token, STORM_ANSWER, &token, sizeof token);
-      }
-      return act(self, w, 1);
-    case TRP_DOWN:
-      on_down(self, w, trp_msg_down(msg));
-      break;
-    default:
-      break;
-  }
-  return TRP_OK;
-}
-
-static enum trp_err ready(struct trp_self *self, void *state) {
-  struct worker *w = state;
-  if (trp_self_stopping(self) && draw(self, 2) == 0) trp_stop_hold(self);
-  return act(self, w, 1);
-}
-
-static void stop(struct trp_self *self, void *state) {
-  struct worker *w = state;
-  storm_note(w->s, 6, trp_self_ref(self).bits, 0);
-  if (draw(self, 12) == 0) trp_stop_hold(self); /* and never gives it back */
-  if (draw(self, 20) == 0) (void)fail_somehow(self, w);
-  work(self, w, 1);
-  question(self, w);
-}
-
-static void end(struct trp_self *self, void *state, enum trp_end_reason reason) {
-  struct worker *w = state;
-  struct storm_life *life = storm_life_of(w->s, trp_self_ref(self));
-  storm_note(w->s, 7, trp_self_ref(self).bits, reason);
-  if (life == NULL || life->over) storm_fault(w->s, "a life ended twice");
-  if (life != NULL) {
-    life->over = true;
-    life->over_ns = trp_now_ns(self);
-  }
-  trp_account(self, TRP_RES_SUBSCRIPTION, -1);
-  if (draw(self, 4) == 0) work(self, w, 1);
-  if (draw(self, 16) == 0) (void)fail_somehow(self, w);
-}
-
-const struct trp_kind storm_worker_kind = {.name = "worker",
-                                           .state_bytes = sizeof(struct worker),
-                                           .start = start,
-                                           .receive = receive,
-                                           .ready = ready,
-                                           .stop = stop,
-                                           .end = end};

@@ -7,18 +7,18 @@
  *
  *   TRP_SEED=n ./supervisor_storm_test     runs that seed alone and shows its diary */
 #include "test/story/family.h"
+#include "test/story/seeds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEDS = 1000, BLOWS = 60, LEVELS = 3 };
+enum { SEEDS = 1000, PATIENCE_S = 20, BLOWS = 60, LEVELS = 3 };
 
 static struct family f;
 static char names[FAMILY_MAX][TRP_NAME_MAX + 1];
 static struct trp_restart_policy policies[FAMILY_MAX];
 static bool supervises[FAMILY_MAX];
-static uint64_t current_seed;
 static uint32_t given_up, lives;
 
 static uint32_t draw(uint32_t below) { return (uint32_t)(trp_sim_random(f.system) % below); }
@@ -116,7 +116,6 @@ static void all_are_up(void) {
 }
 
 static void storm(uint64_t seed) {
-  current_seed = seed;
   family_open(&f, seed);
   grow(grow_supervisor(NULL, 0), 0);
   family_start(&f);
@@ -140,29 +139,26 @@ static void storm(uint64_t seed) {
     lives += (uint32_t)family_look(&f, names[i]).incarnation;
   }
   given_up += stopped;
-  if (getenv("TRP_SEED") != NULL) printf("%s\n", f.diary);
+  if (seeds_replaying()) printf("%s\n", f.diary);
   family_close(&f);
 }
 
 static void after_the_storm_everybody_is_up_or_the_root_gave_up(void **state) {
   (void)state;
-  const char *given = getenv("TRP_SEED");
-  uint64_t first = given != NULL ? strtoull(given, NULL, 10) : 1;
-  uint64_t last = given != NULL ? first : SEEDS;
-  for (uint64_t seed = first; seed <= last; seed++) storm(seed);
-  printf("  %llu storms, %u lives; the root gave up in %u\n",
-         (unsigned long long)(last - first + 1), lives, given_up);
+  struct seeds seeds = seeds_begin(SEEDS, PATIENCE_S);
+  while (seeds_next(&seeds)) storm(seeds.seed);
+  printf("  %llu storms, %u lives; the root gave up in %u\n", (unsigned long long)seeds.count,
+         lives, given_up);
 }
 
-/* cmocka leaves a failing test by a jump: the seed is told where that ends. */
-static int tell_seed(void **state) {
-  printf("  last seed: TRP_SEED=%llu\n", (unsigned long long)current_seed);
+static int clear(void **state) {
+  (void)seeds_tell(state);
   return family_clear(state);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_teardown(after_the_storm_everybody_is_up_or_the_root_gave_up, tell_seed),
+      cmocka_unit_test_teardown(after_the_storm_everybody_is_up_or_the_root_gave_up, clear),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

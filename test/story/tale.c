@@ -65,10 +65,12 @@ const char *tale_verdict(struct tale *t, const char *name) {
 void tale_tell(void (*story)(struct tale *t)) {
   for (uint64_t seed = 1; seed <= TALE_SEEDS; seed++) {
     static struct tale t;
+    seeds_note(seed);
     tale_open(&t, seed);
     story(&t);
     tale_close(&t);
   }
+  seeds_note(0);
 }
 
 enum trp_err tale_begin(struct trp_self *self, void *state, const void *args) {

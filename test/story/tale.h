@@ -14,6 +14,7 @@
 #include "runtime/report.h"
 #include "runtime/sim.h"
 #include "runtime/troupe.h"
+#include "test/story/seeds.h"
 
 enum { TALE_GO = TRP_USER_FIRST, TALE_WORK, TALE_COUNTERS = 12, TALE_SEEDS = 60 };
 #define MS TRP_NS_PER_MS
@@ -35,8 +36,9 @@ const struct trp_report *tale_stop(struct tale *t);
 void tale_close(struct tale *t);
 const char *tale_verdict(struct tale *t, const char *name);
 
-/* Tells it under every seed. */
+/* Tells it under every seed; tale_test makes a test that says which one failed. */
 void tale_tell(void (*story)(struct tale *t));
+#define tale_test(test) cmocka_unit_test_teardown(test, seeds_tell)
 
 /* The state of an actor in a tale begins with it. */
 struct tale_state {
