@@ -1,5 +1,5 @@
-/* Control end to end in one process: a real socket, a real system, and the questions of ctl. Long
- * because every question is asked of the same house. */
+/* Control end to end in one process: a real socket, a real system, and the questions of ctl.
+ * Long because every question is asked of the same house. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
