@@ -18,7 +18,8 @@ static bool begin(struct trp_actor *sender, struct trp_actor *receiver, struct t
   uint64_t gate = atomic_load_explicit(&receiver->mailbox.gate, memory_order_relaxed);
   bool open = (gate & TRP_GATE_CLOSED) == 0 &&
               gate >> TRP_GATE_INCARNATION_SHIFT == trp_ref_incarnation(to);
-  if (!open || trp_outbox_holds_for(sender, to)) return false;
+  bool behind = sender->self.outbox.count > 0 && trp_outbox_holds_for(sender, to);
+  if (!open || behind) return false;
   stage->to = to;
   stage->receiver = receiver;
   return true;

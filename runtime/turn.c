@@ -229,12 +229,15 @@ static void tell_of_room(struct trp_actor *a) {
   if (a->mailbox.ops->depth(&a->mailbox) <= capacity / 2) trp_outbox_made_room(a);
 }
 
-static void run_mail(struct trp_actor *a) {
+/* True where it found the mailbox empty: what comes after that look is seen by park. */
+static bool run_mail(struct trp_actor *a) {
+  bool empty = false;
   struct trp_mailbox *mailbox = &a->mailbox;
   int taken = 0;
   while (taken < BATCH && !a->self.exiting && a->self.outbox.count == 0) {
     const struct trp_letter *letter = mailbox->ops->peek(mailbox);
-    if (letter == NULL) break;
+    empty = letter == NULL;
+    if (empty) break;
     taken++;
     struct trp_msg msg;
     trp_letter_open(letter, &msg);
@@ -248,6 +251,7 @@ static void run_mail(struct trp_actor *a) {
     if (has_control(a)) break;
   }
   if (trp_mailbox_room_is_wanted(mailbox)) tell_of_room(a);
+  return empty;
 }
 
 /* ---- stopping ---- */
@@ -366,11 +370,12 @@ enum trp_step trp_actor_step_within(struct trp_actor *a) {
   if (!ended(a)) run_ready(a);
   if (ended(a)) return TRP_STEP_MORE;
   bool blocked = a->self.outbox.count > 0 && !trp_outbox_flush(a);
-  if (!blocked) run_mail(a);
+  bool empty = !blocked && run_mail(a);
   if (a->self.outbox.count > 0) blocked = !trp_outbox_flush(a);
   if (try_close(a)) return TRP_STEP_MORE;
   if (a->self.todo != 0 || a->self.taken != NULL || has_control(a)) return TRP_STEP_MORE;
-  return !blocked && a->mailbox.ops->peek(&a->mailbox) != NULL ? TRP_STEP_MORE : TRP_STEP_IDLE;
+  if (blocked || empty) return TRP_STEP_IDLE;
+  return a->mailbox.ops->peek(&a->mailbox) != NULL ? TRP_STEP_MORE : TRP_STEP_IDLE;
 }
 
 bool trp_actor_park(struct trp_actor *a) {
