@@ -12,7 +12,7 @@ enum {
   HELLO = TRP_USER_FIRST,
   CAPACITY = 16,
   ROOM = 64, /* of the system, beside them */
-  SETTLE_MS = 100,
+  SETTLE_MS = 500,
   LOOK_MS = 1,
   ACTORS_MAX = (1 << 20) - ROOM
 };

@@ -38,7 +38,8 @@ enum {
   TRP_SIGNAL_CUT = 1 << 4,     /* the soft deadline: drop what is left and close */
   TRP_SIGNAL_ALONE = 1 << 5,   /* stop this actor only */
   TRP_SIGNAL_ROOM = 1 << 6,    /* a full receiver has room */
-  TRP_SIGNAL_LEAVE = 1 << 7    /* gone for good: the thread may end */
+  TRP_SIGNAL_LEAVE = 1 << 7,   /* gone for good: the thread may end */
+  TRP_SIGNAL_TIDY = 1 << 8     /* its ring is idle: give it back */
 };
 
 struct trp_crash {
@@ -94,10 +95,9 @@ struct trp_actor {
   _Atomic uint32_t wakes; /* futex: the count of wake-ups */
   _Atomic bool dozing;    /* sleeps although mail waits: the outbox blocks it */
   struct trp_lane lane;
-  _Atomic uint64_t refused[TRP_REFUSED_COUNT];
 
   /* the slot's: fixed after start-up, of a spawned actor until its end */
-  alignas(64) struct trp_system *system;
+  struct trp_system *system;
   _Atomic(const struct trp_spec *) spec; /* see trp_spec_of */
   const void *args;
   struct trp_actor *supervisor;
@@ -111,6 +111,9 @@ struct trp_actor {
   struct trp_actor *name_next;
   struct trp_actor *next;  /* in the list of vacant slots, or in a queue of the pool */
   _Atomic uint32_t leases; /* a spawned actor's: its life and its report; then the slot is free */
+
+  /* Not in the line of the signals, at which the owner looks after every message. */
+  _Atomic uint64_t refused[TRP_REFUSED_COUNT];
 
   /* under `lock` */
   pthread_mutex_t lock;
@@ -298,6 +301,10 @@ void trp_mail_refused(struct trp_actor *to, enum trp_err err);
 
 /* Empties a closed mailbox into the account of the dead. */
 void trp_mail_bury(struct trp_actor *actor, enum trp_loss why);
+
+/* The actor whose mailbox this is. */
+#define TRP_ACTOR_OF_MAILBOX(mailbox_)                                                             \
+  ((struct trp_actor *)(void *)((char *)(mailbox_)-offsetof(struct trp_actor, mailbox)))
 
 /* The child whose report this node is. */
 #define TRP_CHILD_OF_NODE(node_)                                                                   \

@@ -87,6 +87,7 @@ struct trp_mailbox {
   _Atomic uint64_t voided;           /* of them claimed but given up, not counted as accepted */
   _Atomic uint64_t depth_max;        /* sampled by the owner at peek and by who reads depth */
   uint64_t sample_at;                /* the ring's own: the head at which peek samples again */
+  bool tidy;                         /* the ring goes back at the next sleep; the owner's */
 };
 
 /* Sets up a closed, empty mailbox with incarnation 0. `options` with defaults filled in by the

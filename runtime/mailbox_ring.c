@@ -58,7 +58,7 @@ static enum trp_err attach(struct trp_mailbox *mailbox) {
   /* Bare, so the position stands still: nobody can claim. */
   if ((gate & (TRP_GATE_BARE | TRP_GATE_CLOSED)) == TRP_GATE_BARE && ring_of(mailbox) == NULL) {
     uint32_t mask = atomic_load_explicit(&mailbox->mask, memory_order_relaxed);
-    struct trp_ring *ring = trp_ring_take(mailbox->store, mask + 1, gate);
+    struct trp_ring *ring = trp_ring_take(mailbox->store, mailbox, mask + 1, gate);
     if (ring == NULL) err = TRP_NO_MEMORY;
     /* Release: its delta. Partner: ring_of. */
     if (ring != NULL) atomic_store_explicit(&mailbox->ring, ring, memory_order_release);
@@ -256,7 +256,8 @@ static bool ring_park(struct trp_mailbox *mailbox) {
   TRP_INTERLEAVE("ring.park");
   /* Before: from the parking on somebody else may be the owner. The first peek sees the burst. */
   mailbox->sample_at = taken_so_far(mailbox);
-  bool tight = mailbox->store != NULL && trp_ring_store_is_tight(mailbox->store);
+  bool tight = mailbox->store != NULL && (mailbox->tidy || trp_ring_store_is_tight(mailbox->store));
+  mailbox->tidy = false;
   return tight ? park_bare(mailbox) : ring_set_if_empty(mailbox, TRP_GATE_PARKED, TRP_GATE_WANTED);
 }
 

@@ -44,7 +44,7 @@ struct trp_worker {
   uint32_t chance;
   jmp_buf boundary;
 
-  uint64_t seen_steps; /* the keeper's */
+  uint64_t seen_steps, seen_cpu_ns; /* the keeper's */
 };
 
 struct trp_pool {

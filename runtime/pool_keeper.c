@@ -1,14 +1,21 @@
 /* pool_keeper.c - the thread that looks after the pool's workers: those whose actor does not return
  * from its turn, and those whose thread has exited. */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "runtime/deadline.h"
 #include "runtime/futex.h"
 #include "runtime/pool_inside.h"
 #include "runtime/thread.h"
 
-enum { QUIET_TICKS = 20 /* then it rests until a worker is woken */ };
+enum {
+  TIDY_TICKS = 10, /* between two rounds of looking for idle rings */
+  QUIET_TICKS = 30 /* then it rests until a worker is woken; rings have been looked at by then */
+};
 static const uint64_t TICK_NS = 5 * TRP_NS_PER_MS;
 
 void trp_keeper_wake(struct trp_pool *pool) {
@@ -20,14 +27,42 @@ static uint32_t mode_of(struct trp_worker *w) {
   return atomic_load_explicit(&w->mode, memory_order_acquire);
 }
 
-/* In the same step for a whole tick. */
+static uint64_t cpu_ns_of(struct trp_worker *w) {
+  clockid_t clock;
+  struct timespec t;
+  if (pthread_getcpuclockid(w->thread, &clock) != 0 || clock_gettime(clock, &t) != 0) return 0;
+  return (uint64_t)t.tv_sec * TRP_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* Waiting in the kernel for something, as its state in /proc says. */
+static bool sleeps(int tid) {
+  char path[48], text[128];
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+  if (fd >= 0) close(fd);
+  if (n <= 0) return false;
+  text[n] = '\0';
+  const char *state = strrchr(text, ')');
+  return state != NULL && state[1] == ' ' && state[2] != 'R';
+}
+
+/* In the same step for a whole tick, and not because others have the processor: for that another
+ * worker would be no help. */
 static void judge(struct trp_worker *w) {
-  uint64_t steps = atomic_load_explicit(&w->steps, memory_order_relaxed);
+  uint64_t steps = atomic_load_explicit(&w->steps, memory_order_relaxed), cpu_ns = 0;
   bool running = atomic_load_explicit(&w->running, memory_order_relaxed) != NULL;
-  bool still = running && steps == w->seen_steps && mode_of(w) == TRP_WORKER_AWAKE;
+  bool still = running && mode_of(w) == TRP_WORKER_AWAKE &&
+               !atomic_load_explicit(&w->stuck, memory_order_relaxed);
+  if (still) cpu_ns = cpu_ns_of(w);
+  still = still && steps == w->seen_steps;
+  bool busy = still && cpu_ns - w->seen_cpu_ns > TICK_NS / 2;
   w->seen_steps = steps;
+  w->seen_cpu_ns = cpu_ns;
   /* seq_cst: the worker looks at it after each step. */
-  if (still) atomic_store_explicit(&w->stuck, true, memory_order_seq_cst);
+  if (busy || (still && sleeps(w->tid))) {
+    atomic_store_explicit(&w->stuck, true, memory_order_seq_cst);
+  }
 }
 
 static void replace_thread(struct trp_worker *w) {
@@ -65,6 +100,20 @@ static void add_worker(struct trp_pool *pool) {
   }
 }
 
+/* Rings that nobody has used for a while go back to the store, by their owners' hands. True where
+ * all have been looked at. */
+static bool tidy(struct trp_pool *pool) {
+  enum { AT_ONCE = 8192 };
+  struct trp_mailbox *idle[AT_ONCE];
+  bool round;
+  size_t count = trp_ring_store_idle(&pool->system->rings, idle, AT_ONCE, &round);
+  for (size_t i = 0; i < count; i++) {
+    trp_actor_signal(TRP_ACTOR_OF_MAILBOX(idle[i]), TRP_SIGNAL_TIDY);
+  }
+  if (round) trp_ring_store_trim(&pool->system->rings);
+  return round;
+}
+
 /* True while somebody works. */
 static bool look(struct trp_pool *pool) {
   uint32_t count = atomic_load_explicit(&pool->count, memory_order_acquire), active = 0, awake = 0;
@@ -88,10 +137,13 @@ static bool look(struct trp_pool *pool) {
 static void *run_keeper(void *arg) {
   struct trp_pool *pool = arg;
   struct trp_thread_slot *slot = trp_thread_enter("pool-keeper", "keeper", pool->system->name);
-  for (uint32_t quiet = 0; !atomic_load_explicit(&pool->closing, memory_order_acquire);) {
+  for (uint32_t quiet = 0, ticks = 0;
+       !atomic_load_explicit(&pool->closing, memory_order_acquire);) {
     uint32_t seen = atomic_load_explicit(&pool->keeper_word, memory_order_acquire);
     quiet = look(pool) ? 0 : quiet + 1;
-    bool rests = quiet >= QUIET_TICKS;
+    if (ticks == 0) ticks = tidy(pool) ? TIDY_TICKS : 0;
+    if (ticks > 0) ticks--;
+    bool rests = quiet >= QUIET_TICKS && !trp_ring_store_is_full(&pool->system->rings);
     atomic_store_explicit(&pool->keeper_rests, rests, memory_order_seq_cst);
     trp_thread_touch(slot, trp_deadline_now_ns());
     trp_futex_wait(&pool->keeper_word, seen,

@@ -26,8 +26,9 @@ struct trp_sched_ops {
    * Thread: outside. */
   void (*wait)(struct trp_sched *sched, _Atomic uint32_t *word, uint32_t seen, uint64_t until_ns);
   void (*notify)(struct trp_sched *sched, _Atomic uint32_t *word);
-  /* Ends the coordinator's running. Thread: outside. */
-  void (*close)(struct trp_sched *sched);
+  /* Ends the coordinator's running, and the workers'; false where a thread did not end: what it may
+   * touch must stay. Thread: outside. */
+  bool (*close)(struct trp_sched *sched);
   void (*destroy)(struct trp_sched *sched);
 };
 

@@ -57,7 +57,10 @@ static void notify(struct trp_sched *sched, _Atomic uint32_t *word) {
   (void)word;
 }
 
-static void nothing(struct trp_sched *sched) { (void)sched; }
+static bool nothing(struct trp_sched *sched) {
+  (void)sched;
+  return true;
+}
 
 /* ---- choosing ---- */
 

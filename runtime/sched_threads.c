@@ -202,13 +202,14 @@ static enum trp_err open_sched(struct trp_sched *sched) {
   return TRP_OK;
 }
 
-static void close_sched(struct trp_sched *sched) {
+static bool close_sched(struct trp_sched *sched) {
   struct threads *t = (struct threads *)sched;
-  if (!t->running) return;
+  if (!t->running) return true;
   t->whole = trp_pool_close(t->pool, trp_deadline_in(TRP_NS_PER_S));
   atomic_store_explicit(&t->closing, true, memory_order_release);
   wake_coordinator(sched);
   t->running = !join_by(t->coordinator, &t->finished, trp_deadline_in(TRP_NS_PER_S));
+  return t->whole && !t->running;
 }
 
 static void destroy(struct trp_sched *sched) {

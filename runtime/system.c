@@ -228,7 +228,7 @@ void trp_system_destroy(struct trp_system **system) {
   for (size_t i = 0; whole && i < s->report.actor_count; i++) {
     if (s->report.actors[i].abandoned) whole = false;
   }
-  if (s->sched != NULL) s->sched->ops->close(s->sched);
+  if (s->sched != NULL && !s->sched->ops->close(s->sched)) whole = false;
   (void)!trp_log_flush(s->log, 100 * TRP_NS_PER_MS);
   if (!whole) return; /* a thread is still in there: what it may touch is leaked on purpose */
   uint32_t count = atomic_load_explicit(&s->slots.count, memory_order_acquire);

@@ -293,6 +293,7 @@ static void run_signals(struct trp_actor *a) {
     self->todo |= atomic_exchange_explicit(&a->signals, 0, memory_order_acquire);
   }
   if (self->todo == 0) return;
+  if (take_todo(a, TRP_SIGNAL_TIDY)) a->mailbox.tidy = true;
   if (take_todo(a, TRP_SIGNAL_CUT)) {
     take_pill(a);
     a->farewell.cut = true;

@@ -309,7 +309,7 @@ static void every_interleaving_of_a_ring_that_comes_and_goes_keeps_its_promises(
   (void)state;
   struct trp_ring_store store;
   trp_ring_store_init(&store);
-  atomic_store(&store.attached_bytes, TRP_RING_KEPT_BYTES + 1);
+  atomic_store(&store.attached_bytes, TRP_RING_TIGHT_BYTES + 1);
   world_store = &store;
   explore(TRP_REJECT);
   world_store = NULL;
