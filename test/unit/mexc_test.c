@@ -95,7 +95,7 @@ static void snapshot(uint64_t id) {
 }
 
 static void want_many(int count) {
-  char symbol[16];
+  char symbol[32];
   for (int i = 0; i < count; i++) {
     snprintf(symbol, sizeof symbol, "C%02dUSDT", i);
     hands_want(symbol);
@@ -198,7 +198,7 @@ static void ten_symbols_fill_a_connection_and_the_next_has_another(void **state)
   assert_int_equal(trp_machine_links(hands.machine), 2);
   open_link(0);
   for (int i = 0; i < SYMBOLS_A_LINK; i++) { /* answered as they are asked, in any number */
-    char symbol[16];
+    char symbol[32];
     snprintf(symbol, sizeof symbol, "C%02dUSDT", i);
     hands_pass_ms(200);
     ack(symbol);
@@ -218,7 +218,7 @@ static void no_more_texts_a_second_than_half_of_what_is_allowed(void **state) {
   want_many(SYMBOLS_A_LINK);
   open_link(0);
   for (int i = 0; i < 40; i++) { /* in and out, as fast as it goes */
-    char symbol[16];
+    char symbol[32];
     snprintf(symbol, sizeof symbol, "C%02dUSDT", i % SYMBOLS_A_LINK);
     ack(symbol);
     if (trp_machine_unsubscribe(hands.machine, hands.now, symbol) == TRP_OK) {
@@ -234,7 +234,7 @@ static void no_more_texts_a_second_than_half_of_what_is_allowed(void **state) {
 
 static void all_symbols_that_there_may_be_fit_the_links_that_there_may_be(void **state) {
   (void)state;
-  char symbol[16];
+  char symbol[32];
   for (uint32_t i = 0; i < trp_mexc_dialect.symbols_usual; i++) {
     snprintf(symbol, sizeof symbol, "S%03uUSDT", i);
     hands_want(symbol);
@@ -251,7 +251,7 @@ static void a_connection_that_wants_nothing_is_not_needed(void **state) {
   assert_true(trp_machine_needs(hands.machine, 0) && trp_machine_needs(hands.machine, 1));
   assert_false(trp_machine_needs(hands.machine, 2));
   for (int i = 0; i < SYMBOLS_A_LINK; i++) {
-    char symbol[16];
+    char symbol[32];
     snprintf(symbol, sizeof symbol, "C%02dUSDT", i);
     assert_int_equal(trp_machine_unsubscribe(hands.machine, hands.now, symbol), TRP_OK);
   }
