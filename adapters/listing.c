@@ -33,8 +33,7 @@ void trp_listing_add(struct trp_listing *listing, const char *name) {
 static int compare(const void *a, const void *b) { return strcmp(a, b); }
 
 void trp_listing_seal(struct trp_listing *listing) {
-  if (listing->count != 0)
-    qsort(listing->names, listing->count, sizeof *listing->names, compare);
+  if (listing->count != 0) qsort(listing->names, listing->count, sizeof *listing->names, compare);
   listing->sealed = true;
 }
 
