@@ -18,16 +18,20 @@ enum { PATIENCE_MS = 10000 };
 static struct process exchange;
 static char ws_base[64], http_base[64];
 
-static int begin(void **state) {
-  (void)state;
-  const char *args[] = {"exchange", "--dialect", "binance", "--listen", "127.0.0.1:0", NULL};
+static void serve(const char *dialect) {
+  const char *args[] = {"exchange", "--dialect", dialect, "--listen", "127.0.0.1:0", NULL};
   process_start(&exchange, args);
-  if (!process_wait_text(exchange.out, "/api/v3)", PATIENCE_MS * process_slowness())) return -1;
+  assert_true(process_wait_text(exchange.out, "/api/v", PATIENCE_MS * process_slowness()));
   const char *at = strstr(process_read(exchange.out), "listening on 127.0.0.1:");
-  if (at == NULL) return -1;
+  assert_non_null(at);
   unsigned long port = strtoul(at + strlen("listening on 127.0.0.1:"), NULL, 10);
   snprintf(ws_base, sizeof ws_base, "ws_base=ws://127.0.0.1:%lu", port);
   snprintf(http_base, sizeof http_base, "http_base=http://127.0.0.1:%lu", port);
+}
+
+static int begin(void **state) {
+  (void)state;
+  serve("binance");
   return 0;
 }
 
@@ -46,10 +50,17 @@ static int check(const char *name, const char *seconds, const char *first, const
 
 static void an_exchange_that_streams_is_live(void **state) {
   (void)state;
+  static const char *const names[] = {"gateio", "mexc", "binance"};
+  char expected[80];
   const char *out;
-  assert_int_equal(0, check("binance", "10", ws_base, http_base, &out));
-  assert_non_null(strstr(out, "binance  live: stream (no TLS), HTTP (no TLS), "));
-  assert_non_null(strstr(out, "1 of 1 symbols in sync"));
+  for (int i = 0; i < 3; i++) {
+    process_end(&exchange);
+    serve(names[i]);
+    assert_int_equal(0, check(names[i], "10", ws_base, http_base, &out));
+    snprintf(expected, sizeof expected, "%-8s live: stream (no TLS), HTTP (no TLS), ", names[i]);
+    assert_non_null(strstr(out, expected));
+    assert_non_null(strstr(out, "1 of 1 symbols in sync"));
+  }
 }
 
 static void an_exchange_whose_books_do_not_come_is_not_live(void **state) {
