@@ -12,7 +12,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all demo test test-clients check sim soak plant fuzz fuzz-programs bench bench-deps tidy \
-  format clean help set-up probe
+  format clean help set-up probe live-check
 
 # All processors, unless -j says otherwise.
 ifeq ($(MAKELEVEL),0)
@@ -174,6 +174,9 @@ $(FUZZERS): $(B)/%: $(B)/%.o $(if $(filter fuzz,$(MODE)),,$(call objects,$(REPLA
 
 demo: $(TROUPE) ## watch quotes flow from the embedded exchange (ARGS='--duration 30')
 	@$(TROUPE) demo $(ARGS)
+
+live-check: $(TROUPE) ## try the real exchanges' public endpoints (ARGS='--exchange mexc')
+	@$(TROUPE) live-check $(ARGS)
 
 RUN := test/tools/run-tests $(MODE)
 

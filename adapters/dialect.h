@@ -111,6 +111,7 @@ struct trp_dialect {
   uint32_t symbols_usual;    /* symbols where nobody says otherwise */
   uint32_t texts_per_s;      /* that we send on a connection, at most */
   bool pongs_count;          /* our pongs count among them */
+  bool closes_idle;          /* it closes connections without subscriptions: we keep none */
   uint32_t heartbeat_ms;     /* a connection without any frame for so long is dead: three of the
                                 exchange's (or our) pings */
   uint32_t ping_ms;          /* send an application's ping this often; 0: it has none */

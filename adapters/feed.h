@@ -1,6 +1,6 @@
 /* feed.h - the actor that streams an exchange: the machine of machine.h joined to a net, a backoff
  * a link and the event engine. It is one for all exchanges; each has a kind of its own, a few lines
- * in the file of its dialect (binance.h, gateio.h):
+ * in the file of its dialect (binance.h, gateio.h, mexc.h):
  *
  *   static enum trp_err start(struct trp_self *self, void *state, const void *args) {
  *     return trp_feed_start(self, state, args, &trp_NAME_dialect);

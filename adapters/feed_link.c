@@ -129,6 +129,13 @@ static void close_link(struct trp_feed *f, struct trp_feed_link *l, const char *
 
 /* ---- as many as are needed ---- */
 
+/* Connected, and nothing to connect for: a subscription will wake it. */
+static void rest_where_nothing_is_needed(struct trp_feed *f) {
+  for (int i = 0; i < TRP_MACHINE_LINKS_MAX; i++)
+    if (f->links[i].id != 0 || f->links[i].dial_timer != 0) return;
+  trp_feed_set_phase(f, TRP_FEED_STOPPED, "nothing to stream");
+}
+
 static enum trp_err need_link(struct trp_feed *f, uint32_t link) {
   const struct trp_feed_link *l = &f->links[link];
   if (l->id != 0 || l->dial_timer != 0) return TRP_OK;
@@ -147,18 +154,18 @@ static void leave_link(struct trp_feed *f, struct trp_feed_link *l) {
 
 enum trp_err trp_feed_mend_links(struct trp_feed *f) {
   f->mend = false;
-  uint32_t needed = trp_machine_links(f->machine);
   for (uint32_t i = 0; i < TRP_MACHINE_LINKS_MAX; i++) {
     struct trp_feed_link *l = &f->links[i];
     if (l->reconnect && l->id != 0) close_link(f, l, "reconnecting");
     if (!f->wanted) continue;
     enum trp_err err = TRP_OK;
-    if (i < needed)
+    if (trp_machine_needs(f->machine, i))
       err = need_link(f, i);
     else
       leave_link(f, l);
     if (err != TRP_OK) return err;
   }
+  if (f->wanted) rest_where_nothing_is_needed(f);
   return TRP_OK;
 }
 
@@ -182,7 +189,10 @@ static enum trp_err lost(struct trp_feed *f, uint32_t link, const char *reason, 
   forget_requests(f, &link);
   trp_backoff_down(&l->backoff, now);
   if (held) trp_stop_release(f->self);
-  if (f->wanted && link >= trp_machine_links(f->machine)) return TRP_OK; /* it was left */
+  if (f->wanted && !trp_machine_needs(f->machine, link)) {
+    rest_where_nothing_is_needed(f); /* it was left */
+    return TRP_OK;
+  }
   if (f->wanted) return dial_later(f, link, reason);
   if (any_alive(f)) return TRP_OK; /* the last one says it */
   trp_machine_clear(f->machine);

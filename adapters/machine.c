@@ -227,6 +227,24 @@ uint32_t trp_machine_links(const struct trp_machine *m) {
   return last + 1;
 }
 
+/* Is anything of it on the link, or to be brought there? */
+static bool needs_link(const struct symbol *symbol) {
+  bool needs = false;
+  for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++) {
+    enum leg_state state = symbol->legs[i].state;
+    needs |= state != LEG_OFF && (state != LEG_REFUSED || symbol->retry_ns != NEVER_NS);
+  }
+  return needs;
+}
+
+bool trp_machine_needs(const struct trp_machine *m, uint32_t link) {
+  if (!m->dialect->closes_idle) return link < trp_machine_links(m);
+  bool needs = false;
+  for (uint32_t i = 0; i < m->count; i++)
+    needs |= m->symbols[i].link == link && needs_link(&m->symbols[i]);
+  return needs;
+}
+
 /* ---- the connection ----------------------------------------------------------------------- */
 
 void trp_machine_wall(struct trp_machine *m, uint64_t now_ns, int64_t wall_us) {

@@ -190,6 +190,10 @@ const char *trp_machine_symbol_named(const struct trp_machine *machine, const ch
 /* How many links should stand: 1 at least, and what the symbols need. */
 uint32_t trp_machine_links(const struct trp_machine *machine);
 
+/* Should that link stand? All that trp_machine_links counts; but of an exchange that closes idle
+ * connections only those on which there is something to subscribe to. */
+bool trp_machine_needs(const struct trp_machine *machine, uint32_t link);
+
 /* CONNECTING while no WebSocket stands, then SYNCING, LIVE or STALE. (BACKOFF, POLLING and STOPPED
  * are the owner's to know.) */
 enum trp_feed_phase trp_machine_state(const struct trp_machine *machine);

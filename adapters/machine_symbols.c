@@ -302,8 +302,11 @@ void trp_machine_pump_requests(struct trp_machine *m, uint32_t link) {
   while (ask(m, link, true)) continue;
 }
 
-/* A new connection knows nothing: what is wanted is asked for again, what was leaving is gone. */
+/* A new connection knows nothing: what is wanted is asked for again, what was leaving is gone. But
+ * where all was refused for good there will be no new connection, unless something else asks for
+ * one. */
 void trp_machine_forget_requests(struct trp_machine *m, uint32_t link) {
+  bool needed = trp_machine_needs(m, link);
   memset(m->links[link].pending, 0, sizeof m->links[link].pending);
   memset(m->links[link].stamps, 0, sizeof m->links[link].stamps);
   for (uint32_t i = m->count; i-- > 0;) {
@@ -313,7 +316,7 @@ void trp_machine_forget_requests(struct trp_machine *m, uint32_t link) {
       remove_symbol(m, i);
       continue;
     }
-    want_legs(m, symbol);
+    if (needed) want_legs(m, symbol);
     symbol->alone = symbol->stale = false;
     symbol->data_ns = m->now_ns;
     symbol->snapshot = SNAP_IDLE;

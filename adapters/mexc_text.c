@@ -60,11 +60,21 @@ static enum trp_err walk(struct gather *gather, const void *bytes, size_t size) 
   return TRP_TOO_BIG;
 }
 
+/* Nothing but channels, one or several. */
+static bool only_channels(const char *text) {
+  for (const char *at = text;; at++) {
+    at += strspn(at, " ");
+    if (strncmp(at, "spot@", strlen("spot@")) != 0) return false;
+    at += strcspn(at, ", ![");
+    if (*at != ',') return *at == '\0';
+  }
+}
+
 /* The code is 0 whatever happened: the text decides. */
 static enum trp_mexc_kind kind_of(const struct gather *gather) {
   const char *text = gather->parser->text;
   if (strcmp(text, "PONG") == 0) return TRP_MEXC_PONG;
-  if (strncmp(text, "spot@", 5) == 0 && gather->code == 0) return TRP_MEXC_ACK;
+  if (only_channels(text) && gather->code == 0) return TRP_MEXC_ACK;
   return strstr(text, "spot@") != NULL ? TRP_MEXC_REFUSED : TRP_MEXC_ERROR;
 }
 

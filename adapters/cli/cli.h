@@ -15,6 +15,9 @@ int trp_cli_ctl(int argc, char **argv);
 /* The embedded exchange alone. */
 int trp_cli_exchange(int argc, char **argv);
 
+/* Are the real exchanges live from here? 1: not all; 3: none was reached. */
+int trp_cli_live_check(int argc, char **argv);
+
 /* A capture in, one JSON object a line out. 1: some line was bad. */
 int trp_cli_decode(int argc, char **argv);
 

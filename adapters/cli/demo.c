@@ -1,4 +1,4 @@
-/* troupe demo: the embedded exchange, the Binance adapter and the whole standing company on one
+/* troupe demo: the embedded exchange, an exchange's adapter and the whole standing company on one
  * machine, and somebody who watches. */
 #include <getopt.h>
 #include <stdio.h>
@@ -10,12 +10,13 @@
 #include "actors/event_engine.h"
 #include "actors/supervisor.h"
 #include "actors/thread_monitor.h"
-#include "adapters/binance.h"
+#include "adapters/adapter.h"
 #include "adapters/cli/cli.h"
 #include "adapters/cli/demo_screen.h"
 #include "adapters/cli/options.h"
 #include "adapters/control_ipc.h"
 #include "adapters/exchange.h"
+#include "adapters/exchange_dialect.h"
 #include "adapters/exchange_walk.h"
 #include "runtime/report.h"
 
@@ -27,6 +28,7 @@ static const char usage[] =
     "usage: troupe demo [--duration SECONDS] [--stop-budget SECONDS] [--report json:FILE]\n"
     "                   [--allow-faults] [--symbols A,B] [--rate N] [--seed N] [--name NAME]\n"
     "                   [--log LEVEL] [--outer-limit SECONDS] [--strict-budget] [--check]\n"
+    "                   [--exchange NAME]\n"
     "\n"
     "Streams quotes from the embedded exchange over a real WebSocket through supervised actors to "
     "a\n"
@@ -40,6 +42,7 @@ static const char usage[] =
     "  --check            only say whether it fits: status 0, or 2\n"
     "  --report json:F    also write the shutdown report there\n"
     "  --allow-faults     let 'troupe ctl fault' order panics, stalls and the exchange's faults\n"
+    "  --exchange NAME    whose dialect: binance (default), gateio, mexc\n"
     "  --symbols A,B      which symbols (default BTCUSDT,ETHUSDT,BNBUSDT,SOLUSDT)\n"
     "  --rate N           quotes a second for each symbol (default 20)\n"
     "  --seed N           of the market (default 1)\n"
@@ -63,8 +66,10 @@ struct demo {
   struct trp_system *system;
   struct trp_net *exchange_net, *feed_net;
   struct trp_demo_screen screen;
+  const struct trp_adapter *adapter;
   char symbols_text[512];
   const char *symbols[SYMBOLS_MAX];
+  char pairs[SYMBOLS_MAX][TRP_DIALECT_SYMBOL_MAX + 2]; /* as the exchange writes them */
   char ws_base[64], http_base[64];
   bool duration_given, check;
 };
@@ -96,6 +101,33 @@ static bool take_symbols(struct demo *d, const char *text) {
   d->feed.symbols = d->symbols;
   if (d->feed.symbol_count == 0) return trp_cli_wrong(COMMAND, "--symbols names none");
   return can_trade(text);
+}
+
+static bool take_exchange(struct demo *d, const char *name) {
+  char why[256];
+  const struct trp_adapter *adapter = trp_adapter_find(name, why, sizeof why);
+  if (adapter == NULL) return trp_cli_wrong(COMMAND, "%s", why);
+  d->adapter = adapter;
+  d->exchange.dialect = trp_exchange_dialect_find(adapter->name);
+  return true;
+}
+
+/* "BTCUSDT" is "BTC_USDT" at some exchanges: which part is which, the market knows. */
+static enum trp_err write_pairs(struct demo *d) {
+  struct trp_walk *walk;
+  if (d->exchange.dialect == NULL || !d->exchange.dialect->underscore) return TRP_OK;
+  enum trp_err err =
+      trp_walk_new(&walk, &(struct trp_walk_options){.symbols = d->exchange.symbols});
+  for (uint32_t i = 0; err == TRP_OK && i < d->feed.symbol_count; i++) {
+    int32_t at = trp_walk_find(walk, d->symbols[i]);
+    if (at < 0) err = TRP_INVALID;
+    if (at < 0) break;
+    const struct trp_walk_symbol *symbol = trp_walk_symbol(walk, (uint32_t)at);
+    snprintf(d->pairs[i], sizeof d->pairs[i], "%s_%s", symbol->base, symbol->quote);
+    d->symbols[i] = d->pairs[i];
+  }
+  trp_walk_destroy(&walk);
+  return err;
 }
 
 static bool take_report(struct demo *d, const char *text) {
@@ -138,6 +170,7 @@ enum flag {
   OPT_OUTER,
   OPT_STRICT,
   OPT_CHECK,
+  OPT_EXCHANGE,
   OPT_HELP
 };
 
@@ -167,6 +200,8 @@ static bool take_option(struct demo *d, int option, const char *text) {
     case OPT_FAULTS:
       d->system_options.allow_faults = true;
       return true;
+    case OPT_EXCHANGE:
+      return take_exchange(d, text);
     case OPT_SYMBOLS:
       return take_symbols(d, text);
     case OPT_RATE:
@@ -198,6 +233,7 @@ static int parse(struct demo *d, int argc, char **argv) {
                                           {"outer-limit", required_argument, NULL, OPT_OUTER},
                                           {"strict-budget", no_argument, NULL, OPT_STRICT},
                                           {"check", no_argument, NULL, OPT_CHECK},
+                                          {"exchange", required_argument, NULL, OPT_EXCHANGE},
                                           {"help", no_argument, NULL, OPT_HELP},
                                           {0}};
   int option;
@@ -226,9 +262,10 @@ static void set_defaults(struct demo *d) {
   d->feed = (struct trp_feed_options){.events = "event_engine"};
   d->supervisor = (struct trp_supervisor_options){.events = "event_engine"};
   d->monitor = (struct trp_thread_monitor_options){.events = "event_engine"};
-  d->consumer = (struct trp_consumer_options){
-      .events = "event_engine", .feed = "binance", .view = &d->view, .books = true};
+  d->consumer =
+      (struct trp_consumer_options){.events = "event_engine", .view = &d->view, .books = true};
   trp_consumer_view_init(&d->view);
+  d->adapter = trp_adapter_at(0); /* Binance's, as the exchange's own default */
   take_symbols(d, "BTCUSDT,ETHUSDT,BNBUSDT,SOLUSDT");
 }
 
@@ -291,8 +328,8 @@ static enum trp_err add_actors(struct demo *d) {
        .args = &d->consumer,
        .supervisor = "supervisor",
        .mailbox = {.capacity = 8192, .policy = TRP_CONFLATE, .key = trp_consumer_key}},
-      {.name = "binance",
-       .kind = &trp_binance_feed_kind,
+      {.name = d->adapter->name,
+       .kind = d->adapter->kind,
        .args = &d->feed,
        .supervisor = "supervisor",
        .loop = &d->feed_net->loop,
@@ -306,10 +343,10 @@ static enum trp_err add_actors(struct demo *d) {
 }
 
 static enum trp_err add_edges(struct demo *d) {
-  static const char *const edges[][2] = {{"supervisor", "event_engine"},
-                                         {"thread_monitor", "event_engine"},
-                                         {"binance", "event_engine"},
-                                         {"event_engine", "consumer"}};
+  const char *const edges[][2] = {{"supervisor", "event_engine"},
+                                  {"thread_monitor", "event_engine"},
+                                  {d->adapter->name, "event_engine"},
+                                  {"event_engine", "consumer"}};
   enum trp_err err = TRP_OK;
   for (size_t i = 0; err == TRP_OK && i < sizeof edges / sizeof *edges; i++) {
     err = trp_system_edge(d->system, edges[i][0], edges[i][1]);
@@ -319,7 +356,6 @@ static enum trp_err add_edges(struct demo *d) {
 
 static enum trp_err open_control(struct demo *d) {
   if (d->check) return TRP_OK; /* one of this name may be running */
-  static const char *const feeds[] = {"binance"};
   char why[256];
   enum trp_err err = trp_control_ipc_open(&d->ipc, d->system_options.name, why, sizeof why);
   if (err != TRP_OK) {
@@ -329,7 +365,7 @@ static enum trp_err open_control(struct demo *d) {
   d->control = (struct trp_control_options){.edge = trp_control_ipc_edge(d->ipc),
                                             .supervisor = "supervisor",
                                             .monitor = "thread_monitor",
-                                            .feeds = feeds,
+                                            .feeds = &d->adapter->name,
                                             .feed_count = 1,
                                             .allow_faults = d->system_options.allow_faults};
   return TRP_OK;
@@ -375,7 +411,9 @@ int trp_cli_demo(int argc, char **argv) {
   int parsed = parse(&d, argc, argv);
   if (parsed != 0) return parsed - 1;
   choose_screen(&d);
-  enum trp_err err = open_nets(&d);
+  d.consumer.feed = d.adapter->name;
+  enum trp_err err = write_pairs(&d);
+  if (err == TRP_OK) err = open_nets(&d);
   if (err != TRP_OK) return fail(&d, "the network could not be opened", err);
   err = open_control(&d);
   if (err != TRP_OK)

@@ -17,6 +17,7 @@ static const struct command commands[] = {
     {"demo", trp_cli_demo, "stream quotes from the embedded exchange through supervised actors"},
     {"ctl", trp_cli_ctl, "look at a running system and give it orders"},
     {"exchange", trp_cli_exchange, "serve an exchange's dialect on loopback"},
+    {"live-check", trp_cli_live_check, "try the public endpoints of the real exchanges"},
     {"decode", trp_cli_decode, "turn a recorded capture into one JSON object a line"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -11,7 +11,7 @@
 #include "actors/feed_state.h"
 #include "runtime/troupe.h"
 
-enum { KEEPER_ROWS_MAX = 8, KEEPER_STATES_MAX = 512 };
+enum { KEEPER_ROWS_MAX = 16, KEEPER_STATES_MAX = 512 };
 
 struct keeper_row {
   uint32_t symbol;

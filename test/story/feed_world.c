@@ -216,7 +216,7 @@ static void flaky_end(struct trp_self *self, void *state, enum trp_end_reason re
   (void)self;
   (void)state;
   (void)reason;
-  world.flaky_net->ops->cancel(world.flaky_net, world.flaky.link);
+  world.flaky_net->ops->cancel(world.flaky_net, 0);
 }
 
 static const struct trp_kind flaky_kind = {.name = "flaky",

@@ -155,6 +155,22 @@ static void a_demo_without_a_terminal_ends_by_itself_and_clean(void **state) {
   }
 }
 
+static void each_exchange_has_its_demo(void **state) {
+  (void)state;
+  static const char *const names[][2] = {{"gateio", "BTCUSDT.GATEIO"}, {"mexc", "BTCUSDT.MEXC"}};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    struct process p = {.err_fd = -1};
+    const char *args[] = {"demo",      "--duration", "2",    "--exchange",
+                          names[i][0], "--name",     "each", NULL};
+    process_start(&p, args);
+    int status = process_wait(&p, patience());
+    const char *out = process_read(p.out);
+    if (status != 0) fail_msg("status %d: %s", status, out);
+    assert_non_null(strstr(out, names[i][1]));
+    assert_non_null(strstr(out, "closed 1 properly, 0 improperly; 0 cut"));
+  }
+}
+
 static void each_actor_panics_and_comes_back(void **state) {
   (void)state;
   static const char *const names[] = {"consumer", "binance",        "exchange",
@@ -379,6 +395,7 @@ int main(void) {
   setenv("XDG_RUNTIME_DIR", process_folder(), 1);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_demo_without_a_terminal_ends_by_itself_and_clean),
+      cmocka_unit_test(each_exchange_has_its_demo),
       cmocka_unit_test(each_actor_panics_and_comes_back),
       cmocka_unit_test(a_panic_of_the_root_is_a_stop_with_an_account),
       cmocka_unit_test(a_stall_is_seen_with_its_stack_while_the_rest_goes_on),

@@ -19,23 +19,11 @@
 
 #define WALL_S 1700000000ull
 
-/* What stands between `before` and the next `end`. */
-static void cut(char out[256], const char *text, const char *before, char end) {
-  const char *from = strstr(text, before);
-  out[0] = '\0';
-  if (from == NULL) return;
-  from += strlen(before);
-  size_t size = strcspn(from, (char[]){end, '\0'});
-  assert_true(size < 256);
-  memcpy(out, from, size);
-  out[size] = '\0';
-}
-
 static const char *describe(const char *text) {
   static char out[600];
   char channel[256], payload[256];
-  cut(channel, text, "\"channel\":\"spot.", '"');
-  cut(payload, text, "\"payload\":[", ']');
+  hands_cut(channel, text, "\"channel\":\"spot.", '"');
+  hands_cut(payload, text, "\"payload\":[", ']');
   bool leave = strstr(text, "\"unsubscribe\"") != NULL;
   snprintf(out, sizeof out, "%s%s%s",
            strcmp(channel, "ping") == 0 ? ""
@@ -393,7 +381,9 @@ static void unload(struct tape *tape) {
   fclose(tape->file);
 }
 
-static void pair_of(const char *url, char symbol[256]) { cut(symbol, url, "currency_pair=", '&'); }
+static void pair_of(const char *url, char symbol[256]) {
+  hands_cut(symbol, url, "currency_pair=", '&');
+}
 
 /* Wants every pair that the recording has a snapshot of, and acknowledges what is asked. */
 static uint32_t want_recorded(void) {

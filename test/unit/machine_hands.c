@@ -150,10 +150,23 @@ void hands_pass_ms(uint64_t ms) {
   }
 }
 
-void hands_frame(const char *text) {
-  trp_machine_frame(hands.machine, 0, hands.now, 1700000000000000, text, strlen(text));
+void hands_frame(const char *text) { hands_bytes(0, text, strlen(text)); }
+
+void hands_bytes(uint32_t link, const void *bytes, size_t size) {
+  trp_machine_frame(hands.machine, link, hands.now, 1700000000000000, bytes, size);
 }
 
 void hands_want(const char *symbol) {
   assert_int_equal(trp_machine_subscribe(hands.machine, hands.now, symbol, NULL), TRP_OK);
+}
+
+void hands_cut(char out[256], const char *text, const char *before, char end) {
+  const char *from = strstr(text, before);
+  out[0] = '\0';
+  if (from == NULL) return;
+  from += strlen(before);
+  size_t size = strcspn(from, (char[]){end, '\0'});
+  assert_true(size < 256);
+  memcpy(out, from, size);
+  out[size] = '\0';
 }

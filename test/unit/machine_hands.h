@@ -43,8 +43,12 @@ void hands_forget(void);
 /* The reason of the feed's state, asked for now, whatever was told. */
 void hands_expect_reason(const char *expected);
 
-void hands_pass_ms(uint64_t ms); /* in ticks */
-void hands_frame(const char *text);
+void hands_pass_ms(uint64_t ms);    /* in ticks */
+void hands_frame(const char *text); /* on link 0 */
+void hands_bytes(uint32_t link, const void *bytes, size_t size);
 void hands_want(const char *symbol);
+
+/* What stands in the text between `before` and the next `end`; "" where there is none. */
+void hands_cut(char out[256], const char *text, const char *before, char end);
 
 #endif

@@ -1,5 +1,4 @@
-/* Frames are written here field by field, as the exchange's schema numbers them, and not with the
- * generated code: a wrong number in our schema must show. Real frames, where they are present, are
+/* Frames are written field by field (mexc_frames.h). Real frames, where they are present, are
  * compared with their decoded forms beside them. */
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +11,7 @@
 
 #include "adapters/json_levels.h"
 #include "adapters/mexc_wire.h"
+#include "test/support/mexc_frames.h"
 
 #define RECORDINGS "../shared/data/mexc/*.bin"
 
@@ -29,56 +29,14 @@ static int drop_parser(void **state) {
   return 0;
 }
 
-/* ---- writing frames ------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------- */
 
-struct bytes {
-  size_t size;
-  unsigned char at[1 << 19];
-};
+static struct mexc_bytes item;
 
-static struct bytes frame, body, item;
-
-static void put_varint(struct bytes *out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out->at[out->size++] = (unsigned char)(value | 0x80);
-  out->at[out->size++] = (unsigned char)value;
-}
-
-static void put_number(struct bytes *out, uint32_t field, uint64_t value) {
-  put_varint(out, (uint64_t)field << 3);
-  put_varint(out, value);
-}
-
-static void put_bytes(struct bytes *out, uint32_t field, const void *bytes, size_t size) {
-  put_varint(out, (uint64_t)field << 3 | 2);
-  put_varint(out, size);
-  memcpy(out->at + out->size, bytes, size);
-  out->size += size;
-}
-
-static void put_text(struct bytes *out, uint32_t field, const char *text) {
-  put_bytes(out, field, text, strlen(text));
-}
-
-/* A price and a quantity, fields 1 and 2, as an element of `field` in the body. */
-static void put_level(uint32_t field, const char *price, const char *quantity) {
-  item.size = 0;
-  put_text(&item, 1, price);
-  put_text(&item, 2, quantity);
-  put_bytes(&body, field, item.at, item.size);
-}
-
-static void begin(void) { frame.size = body.size = 0; }
-
-/* The wrapper around the body. */
-static void end(uint32_t field) {
-  put_text(&frame, 1, "spot@public.some.v3.api.pb@100ms@BTCUSDT");
-  put_text(&frame, 3, "BTCUSDT");
-  put_number(&frame, 6, 1790281243450);
-  put_bytes(&frame, field, body.at, body.size);
-}
+static void end(uint32_t field) { mexc_end(field, "BTCUSDT"); }
 
 static enum trp_err parse(struct trp_mexc_event *out) {
-  return trp_mexc_parse(parser, frame.at, frame.size, out);
+  return trp_mexc_parse(parser, mexc_frame.at, mexc_frame.size, out);
 }
 
 static void assert_refused(void) {
@@ -89,13 +47,13 @@ static void assert_refused(void) {
 
 static void write_quote(const char *bid, const char *bid_size, const char *ask,
                         const char *ask_size) {
-  begin();
-  put_text(&body, 1, bid);
-  put_text(&body, 2, bid_size);
-  put_text(&body, 3, ask);
-  put_text(&body, 4, ask_size);
-  put_text(&body, 5, "82164153436");
-  put_number(&body, 6, 1790281240471);
+  mexc_begin();
+  mexc_put_text(&mexc_body, 1, bid);
+  mexc_put_text(&mexc_body, 2, bid_size);
+  mexc_put_text(&mexc_body, 3, ask);
+  mexc_put_text(&mexc_body, 4, ask_size);
+  mexc_put_text(&mexc_body, 5, "82164153436");
+  mexc_put_number(&mexc_body, 6, 1790281240471);
   end(315);
 }
 
@@ -130,12 +88,12 @@ static void a_side_without_orders_is_zero_and_half_a_side_is_refused(void **stat
 static void a_batch_is_several_quotes_without_versions(void **state) {
   (void)state;
   struct trp_mexc_event event;
-  begin();
+  mexc_begin();
   for (int i = 0; i < 3; i++) {
     item.size = 0;
     for (uint32_t field = 1; field <= 4; field++)
-      put_text(&item, field, field == 4 && i == 2 ? "5" : "1");
-    put_bytes(&body, 1, item.at, item.size);
+      mexc_put_text(&item, field, field == 4 && i == 2 ? "5" : "1");
+    mexc_put_bytes(&mexc_body, 1, item.at, item.size);
   }
   end(311);
   assert_int_equal(parse(&event), TRP_OK);
@@ -145,21 +103,21 @@ static void a_batch_is_several_quotes_without_versions(void **state) {
 
 static void put_deal(const char *price, uint64_t type, const char *id) {
   item.size = 0;
-  put_text(&item, 1, price);
-  put_text(&item, 2, "0.5");
-  put_number(&item, 3, type);
-  put_number(&item, 4, 1790281246176);
-  if (id != NULL) put_text(&item, 5, id);
-  put_bytes(&body, 1, item.at, item.size);
+  mexc_put_text(&item, 1, price);
+  mexc_put_text(&item, 2, "0.5");
+  mexc_put_number(&item, 3, type);
+  mexc_put_number(&item, 4, 1790281246176);
+  if (id != NULL) mexc_put_text(&item, 5, id);
+  mexc_put_bytes(&mexc_body, 1, item.at, item.size);
 }
 
 static void deals_are_trades_with_the_takers_side(void **state) {
   (void)state;
   struct trp_mexc_event event;
-  begin();
+  mexc_begin();
   put_deal("84270", 2, "731901896985399296X0_731901896985399297X0");
   put_deal("84271", 1, NULL);
-  put_text(&body, 2, "spot@public.aggre.deals.v3.api.pb@100ms");
+  mexc_put_text(&mexc_body, 2, "spot@public.aggre.deals.v3.api.pb@100ms");
   end(314);
   assert_int_equal(parse(&event), TRP_OK);
   assert_int_equal(event.kind, TRP_MEXC_TRADES);
@@ -170,7 +128,7 @@ static void deals_are_trades_with_the_takers_side(void **state) {
   assert_string_equal(event.trades[0].id_text, "731901896985399296X0_731901896985399297X0");
   assert_string_equal(event.trades[1].id_text, "");
   assert_true(event.trades[0].exchange_us == 1790281246176000);
-  begin();
+  mexc_begin();
   put_deal("84270", 3, NULL);
   end(314);
   assert_refused();
@@ -179,21 +137,21 @@ static void deals_are_trades_with_the_takers_side(void **state) {
 static void asks_are_field_one_and_bids_field_two(void **state) {
   (void)state;
   struct trp_mexc_event event;
-  begin();
-  put_level(1, "3", "1");
-  put_level(2, "2", "1");
-  put_level(2, "1", "0");
-  put_text(&body, 4, "10");
-  put_text(&body, 5, "12");
+  mexc_begin();
+  mexc_put_level(1, "3", "1");
+  mexc_put_level(2, "2", "1");
+  mexc_put_level(2, "1", "0");
+  mexc_put_text(&mexc_body, 4, "10");
+  mexc_put_text(&mexc_body, 5, "12");
   end(313);
   assert_int_equal(parse(&event), TRP_OK);
   assert_int_equal(event.kind, TRP_MEXC_DEPTH);
   assert_true(event.depth.first_id == 10 && event.depth.final_id == 12 && event.depth.count == 3);
   for (uint32_t i = 0; i < 3; i++)
     assert_int_equal(event.depth.levels[i].side, event.depth.levels[i].price == 3 ? 2 : 1);
-  begin();
-  put_level(1, "3", "1");
-  put_text(&body, 4, "82164155643");
+  mexc_begin();
+  mexc_put_level(1, "3", "1");
+  mexc_put_text(&mexc_body, 4, "82164155643");
   end(303);
   assert_int_equal(parse(&event), TRP_OK);
   assert_int_equal(event.kind, TRP_MEXC_TOP);
@@ -208,10 +166,10 @@ static void a_book_with_bad_versions_or_levels_is_refused(void **state) {
              {"1", "-2", "1", "1"},  {"1", "2", "", "1"},   {"1", "2", "1", ""},
              {"1", "2", "1", "-1"},  {"1", "2", "one", "1"}};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-    begin();
-    put_level(1, bad[i].price, bad[i].quantity);
-    put_text(&body, 4, bad[i].from);
-    put_text(&body, 5, bad[i].to);
+    mexc_begin();
+    mexc_put_level(1, bad[i].price, bad[i].quantity);
+    mexc_put_text(&mexc_body, 4, bad[i].from);
+    mexc_put_text(&mexc_body, 5, bad[i].to);
     end(313);
     assert_refused();
   }
@@ -221,16 +179,16 @@ static void unknown_fields_and_bodies_are_skipped(void **state) {
   (void)state;
   struct trp_mexc_event event;
   write_quote("1", "2", "3", "4");
-  put_text(&body, 77, "a field of tomorrow");
-  put_number(&body, 78, 5);
-  frame.size = 0;
-  put_number(&frame, 2, 1);
-  put_text(&frame, 999, "another");
+  mexc_put_text(&mexc_body, 77, "a field of tomorrow");
+  mexc_put_number(&mexc_body, 78, 5);
+  mexc_frame.size = 0;
+  mexc_put_number(&mexc_frame, 2, 1);
+  mexc_put_text(&mexc_frame, 999, "another");
   end(315);
   assert_int_equal(parse(&event), TRP_OK);
   assert_true(event.kind == TRP_MEXC_QUOTES && event.quotes->ask_size == 4);
-  begin();
-  put_text(&body, 1, "Min1");
+  mexc_begin();
+  mexc_put_text(&mexc_body, 1, "Min1");
   end(308);
   assert_int_equal(parse(&event), TRP_OK);
   assert_int_equal(event.kind, TRP_MEXC_OTHER);
@@ -241,10 +199,10 @@ static void what_is_no_push_is_refused(void **state) {
   struct trp_mexc_event event;
   assert_int_equal(trp_mexc_parse(parser, "", 0, &event), TRP_MALFORMED);
   assert_int_equal(trp_mexc_parse(parser, "\xff\xff\xff", 3, &event), TRP_MALFORMED);
-  begin();
-  put_text(&frame, 1, "channel");
-  put_text(&frame, 3, "A B");
-  put_bytes(&frame, 315, "", 0);
+  mexc_begin();
+  mexc_put_text(&mexc_frame, 1, "channel");
+  mexc_put_text(&mexc_frame, 3, "A B");
+  mexc_put_bytes(&mexc_frame, 315, "", 0);
   assert_refused();
 }
 
@@ -253,8 +211,8 @@ static void no_truncation_of_a_frame_makes_an_event(void **state) {
   (void)state;
   struct trp_mexc_event event;
   write_quote("84270", "0.006387", "84270.01", "5.42169969");
-  for (size_t size = 0; size < frame.size; size++)
-    if (trp_mexc_parse(parser, frame.at, size, &event) == TRP_OK)
+  for (size_t size = 0; size < mexc_frame.size; size++)
+    if (trp_mexc_parse(parser, mexc_frame.at, size, &event) == TRP_OK)
       assert_int_equal(event.kind, TRP_MEXC_OTHER);
 }
 
@@ -262,18 +220,19 @@ static void bounds_hold_for_levels_trades_and_memory(void **state) {
   (void)state;
   struct trp_mexc_event event;
   for (int extra = 0; extra < 2; extra++) {
-    begin();
-    for (int i = 0; i < TRP_MEXC_SIDE_MAX + extra; i++) put_level(2, "1", "2");
-    put_text(&body, 4, "1");
+    mexc_begin();
+    for (int i = 0; i < TRP_MEXC_SIDE_MAX + extra; i++) mexc_put_level(2, "1", "2");
+    mexc_put_text(&mexc_body, 4, "1");
     end(303);
     assert_int_equal(parse(&event), extra == 0 ? TRP_OK : TRP_TOO_BIG);
   }
-  begin();
+  mexc_begin();
   for (int i = 0; i <= TRP_MEXC_ITEMS_MAX; i++) put_deal("1", 1, NULL);
   end(314);
   assert_int_equal(parse(&event), TRP_TOO_BIG);
-  begin();
-  for (int i = 0; i < 100000; i++) put_number(&frame, 20, 1); /* each costs far more than 2 bytes */
+  mexc_begin();
+  for (int i = 0; i < 100000; i++)
+    mexc_put_number(&mexc_frame, 20, 1); /* each costs far more than 2 bytes */
   assert_int_equal(parse(&event), TRP_TOO_BIG);
   write_quote("1", "2", "3", "4");
   assert_int_equal(parse(&event), TRP_OK);
@@ -297,6 +256,10 @@ static void a_refusal_is_known_by_its_text_for_its_code_is_zero(void **state) {
   assert_answer("{\"id\":0,\"code\":0,\"msg\":\"" REFUSAL "\"}", TRP_MEXC_REFUSED, REFUSAL);
   assert_answer("{\"id\":0,\"code\":0,\"msg\":\"PONG\"}", TRP_MEXC_PONG, "PONG");
   assert_answer("{\"id\":0,\"code\":5,\"msg\":\"" DEALS "\"}", TRP_MEXC_REFUSED, DEALS);
+  assert_answer("{\"id\":0,\"code\":0,\"msg\":\"" DEALS ", " DEALS "\"}", TRP_MEXC_ACK,
+                DEALS ", " DEALS);
+  assert_answer("{\"id\":0,\"code\":0,\"msg\":\"" DEALS ". " REFUSAL "\"}", TRP_MEXC_REFUSED,
+                DEALS ". " REFUSAL);
   assert_answer("{\"id\":0,\"code\":0,\"msg\":\"msg format invalid\"}", TRP_MEXC_ERROR,
                 "msg format invalid");
   assert_true(trp_mexc_text_names(DEALS, DEALS));
