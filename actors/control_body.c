@@ -132,13 +132,15 @@ static uint64_t cpu_ns_of(int tid) {
 
 static void pack_activity(struct trp_pack *pack, const struct trp_actor_info *info) {
   static const char *const held[TRP_RES_COUNT] = {
-      [TRP_RES_THREAD] = "threads", [TRP_RES_DESCRIPTOR] = "descriptors",
-      [TRP_RES_SOCKET] = "sockets", [TRP_RES_TIMER] = "timers",
-      [TRP_RES_ASK] = "asks",       [TRP_RES_SUBSCRIPTION] = "subscriptions"};
-  trp_pack_map(pack, 10);
+      [TRP_RES_THREAD] = "threads",   [TRP_RES_DESCRIPTOR] = "descriptors",
+      [TRP_RES_SOCKET] = "sockets",   [TRP_RES_TIMER] = "timers",
+      [TRP_RES_ASK] = "asks",         [TRP_RES_SUBSCRIPTION] = "subscriptions",
+      [TRP_RES_PROCESS] = "processes"};
+  trp_pack_map(pack, 11);
   trp_pack_member_text(pack, "name", info->name);
   trp_pack_member_text(pack, "state", trp_actor_state_text(info->state));
   trp_pack_member_i64(pack, "tid", info->tid);
+  trp_pack_member_i64(pack, "pid", info->pid);
   trp_pack_member_u64(pack, "incarnation", info->incarnation);
   trp_pack_member_u64(pack, "turns", info->turns / 2);
   trp_pack_member_text(pack, "in_turn", info->turns % 2 != 0 ? "yes" : "");

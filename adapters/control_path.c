@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { FOLDER_BYTES = TRP_SOCKET_PATH_BYTES, FOLDERS = 2 };
+#include "runtime/folder.h"
 
 static const char SUFFIX[] = ".sock";
 
@@ -25,51 +25,6 @@ __attribute__((format(printf, 4, 5))) static enum trp_err fail(enum trp_err err,
   if (why != NULL && why_bytes > 0) vsnprintf(why, why_bytes, format, list);
   va_end(list);
   return err;
-}
-
-/* ---- the folder ------------------------------------------------------------------------------ */
-
-/* The runtime directory that the login gave us. After `su` the variable may name somebody else's:
- * then it is as if there were none. */
-static const char *runtime_directory(void) {
-  const char *given = getenv("XDG_RUNTIME_DIR");
-  struct stat st;
-  bool ours = given != NULL && given[0] == '/' && stat(given, &st) == 0 && S_ISDIR(st.st_mode) &&
-              st.st_uid == geteuid();
-  return ours ? given : NULL;
-}
-
-/* The folders where a socket may lie, the first is where ours will. False: there is no i-th, or it
- * would be too long. */
-static bool folder_at(int i, char out[FOLDER_BYTES]) {
-  const char *given = runtime_directory();
-  int length;
-  if (i == 0 && given != NULL) {
-    length = snprintf(out, FOLDER_BYTES, "%s/troupe", given);
-  } else if (i == (given != NULL ? 1 : 0)) {
-    length = snprintf(out, FOLDER_BYTES, "/tmp/troupe-%u", (unsigned)geteuid());
-  } else {
-    return false;
-  }
-  return length > 0 && length < FOLDER_BYTES;
-}
-
-/* lstat, not stat: a link could be turned elsewhere by whoever made it. */
-static bool is_ours_alone(const char *folder) {
-  struct stat st;
-  return lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
-         (st.st_mode & 077) == 0;
-}
-
-static enum trp_err make_folder(const char *folder, char *why, size_t why_bytes) {
-  if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-    return fail(TRP_SYSTEM, why, why_bytes, "%s cannot be made: %s", folder, strerror(errno));
-  }
-  if (is_ours_alone(folder)) return TRP_OK;
-  return fail(
-      TRP_NOT_ALLOWED, why, why_bytes,
-      "%s is not a directory of ours with mode 0700: whoever may enter it could give orders",
-      folder);
 }
 
 /* ---- the lock -------------------------------------------------------------------------------- */
@@ -128,12 +83,12 @@ static enum trp_err clear_socket(const struct trp_control_path *path, char *why,
 
 enum trp_err trp_control_path_open(struct trp_control_path *path, const char *system, char *why,
                                    size_t why_bytes) {
-  char folder[FOLDER_BYTES];
+  char folder[TRP_FOLDER_BYTES];
   *path = (struct trp_control_path){.lock_fd = -1};
   if (system[0] == '\0' || system[0] == '.' || strchr(system, '/') != NULL) {
     return fail(TRP_INVALID, why, why_bytes, "'%s' cannot be a file's name", system);
   }
-  if (!folder_at(0, folder)) {
+  if (!trp_folder_at(0, folder)) {
     return fail(TRP_TOO_BIG, why, why_bytes, "the path of the runtime directory is too long");
   }
   struct trp_control_path made = {.lock_fd = -1};
@@ -143,7 +98,7 @@ enum trp_err trp_control_path_open(struct trp_control_path *path, const char *sy
     return fail(TRP_TOO_BIG, why, why_bytes, "%s/%s%s is too long for a socket", folder, system,
                 SUFFIX);
   }
-  enum trp_err err = make_folder(folder, why, why_bytes);
+  enum trp_err err = trp_folder_make(folder, why, why_bytes);
   if (err == TRP_OK) err = take_lock(&made, why, why_bytes);
   if (err != TRP_OK) return err;
   err = clear_socket(&made, why, why_bytes);
@@ -220,7 +175,7 @@ static bool is_socket_name(const char *name) {
 
 static size_t find_in(const char *folder, char (*sockets)[TRP_SOCKET_PATH_BYTES], size_t room) {
   enum { ENTRIES_MAX = 4096 }; /* of a folder that somebody filled with other things */
-  if (!is_ours_alone(folder)) return 0;
+  if (!trp_folder_is_ours_alone(folder)) return 0;
   DIR *directory = opendir(folder);
   if (directory == NULL) return 0;
   size_t count = 0;
@@ -240,10 +195,10 @@ static int by_name(const void *a, const void *b) { return strcmp(a, b); }
 
 size_t trp_control_path_find(char (*sockets)[TRP_SOCKET_PATH_BYTES], char *looked,
                              size_t looked_bytes) {
-  char folder[FOLDER_BYTES];
+  char folder[TRP_FOLDER_BYTES];
   size_t count = 0, said = 0;
   if (looked != NULL && looked_bytes > 0) looked[0] = '\0';
-  for (int i = 0; i < FOLDERS && folder_at(i, folder); i++) {
+  for (int i = 0; i < TRP_FOLDERS && trp_folder_at(i, folder); i++) {
     count += find_in(folder, sockets + count, TRP_SOCKETS_MAX - count);
     if (looked == NULL || said >= looked_bytes) continue;
     int more = snprintf(looked + said, looked_bytes - said, "%s%s", i > 0 ? ", " : "", folder);

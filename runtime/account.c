@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "runtime/coordinator.h"
+#include "runtime/directory.h"
 #include "runtime/door.h"
 #include "runtime/ledger.h"
+#include "runtime/process.h"
 #include "runtime/sched.h"
 
 static const uint64_t JOIN_NS = TRP_NS_PER_S; /* a thread that has left its loop ends at once */
@@ -17,6 +19,7 @@ static bool take_back(struct trp_coordinator *c, uint32_t i, uint64_t until_ns) 
   if (s->taken || s->abandoned) return true;
   if (s->attached && !c->system->sched->ops->detach(c->system->sched, a, until_ns)) return false;
   if (a->door != NULL) trp_door_close(&a->door);
+  if (a->process != NULL) trp_process_close(a->process);
   s->taken = true;
   return true;
 }
@@ -79,6 +82,9 @@ static void judge_actor(struct trp_coordinator *c, uint32_t i, struct trp_report
     verdict = "clean"; /* it ended before */
   } else if (f->crashed && a->self.incarnation == 1 && trp_crash_cause(a) == TRP_CAUSE_START) {
     verdict = "failed to start"; /* before all else: the unwinding may have come at the same time */
+  } else if (f->killed) {
+    out->killed = true;
+    verdict = "killed";
   } else if (s->attached && s->cut && at_once) {
     verdict = "dropped on order";
   } else if (s->attached && s->cut && s->cut_by != 0) {
@@ -173,6 +179,7 @@ void trp_account_close(struct trp_coordinator *c) {
     uint64_t until = trp_env_now_ns(&system->env) + JOIN_NS;
     if (!take_back(c, i, until)) c->actors[i].abandoned = true;
   }
+  if (system->directory != NULL) trp_directory_close_fd(system->directory);
   snprintf(report->system, sizeof report->system, "%s", system->name);
   pthread_mutex_lock(&system->reason_lock);
   snprintf(report->reason, sizeof report->reason, "%s", system->stop_reason);

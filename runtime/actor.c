@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/host.h"
 #include "runtime/log.h"
+#include "runtime/process.h"
 #include "runtime/system.h"
 
 /* ---- the block ---- */
@@ -50,6 +52,7 @@ enum trp_err trp_actor_init(struct trp_actor *a, struct trp_system *system, uint
 
 void trp_actor_fini(struct trp_actor *a) {
   a->mailbox.ops->fini(&a->mailbox);
+  trp_process_destroy(&a->process);
   pthread_mutex_destroy(&a->lock);
   if (a->crash != &a->system->spare_crash) free(a->crash);
   free(a->listen);
@@ -78,6 +81,8 @@ const char *trp_self_name(struct trp_self *self) { return self->actor->name; }
 uint64_t trp_self_incarnation(struct trp_self *self) { return self->incarnation; }
 
 struct trp_ref trp_self_ref(struct trp_self *self) {
+  struct trp_host *host = self->actor->system->host;
+  if (host != NULL) return trp_host_self(host);
   return trp_actor_ref(self->actor, self->incarnation);
 }
 
@@ -98,6 +103,8 @@ void trp_ask_cancel(struct trp_self *self, uint64_t correlation) {
   struct trp_ask *ask = self->asks;
   while (ask != NULL && trp_ask_token(ask) != correlation) ask = ask->mine_next;
   if (ask == NULL) return;
+  struct trp_host *host = self->actor->system->host;
+  if (host != NULL) trp_host_cancel(host, correlation);
   trp_ask_forget(self, ask);
   /* Where an answer is on its way, it comes through the lane and is closed there. */
   (void)trp_ask_abandon(&self->actor->system->asks, ask);
@@ -121,6 +128,8 @@ void trp_timer_cancel(struct trp_self *self, uint64_t id) {
 }
 
 enum trp_err trp_monitor(struct trp_self *self, struct trp_ref who, uint64_t *id) {
+  struct trp_host *host = self->actor->system->host;
+  if (host != NULL) return trp_host_monitor(host, who, id);
   struct trp_actor *target = trp_actor_find(self->actor->system, who);
   if (target == NULL) return TRP_NO_ACTOR;
   struct trp_watch *watch = trp_watch_open(self->actor, target, trp_ref_incarnation(who));
@@ -130,6 +139,8 @@ enum trp_err trp_monitor(struct trp_self *self, struct trp_ref who, uint64_t *id
 }
 
 enum trp_err trp_watch(struct trp_self *self, const char *name, uint64_t *id) {
+  struct trp_host *host = self->actor->system->host;
+  if (host != NULL) return trp_host_watch(host, name, id);
   struct trp_actor *target = trp_system_find_named(self->actor->system, name);
   if (target == NULL) return TRP_NO_ACTOR;
   struct trp_watch *watch = trp_watch_open(self->actor, target, 0);
@@ -139,6 +150,8 @@ enum trp_err trp_watch(struct trp_self *self, const char *name, uint64_t *id) {
 }
 
 void trp_demonitor(struct trp_self *self, uint64_t id) {
+  struct trp_host *host = self->actor->system->host;
+  if (host != NULL) trp_host_demonitor(host, id);
   struct trp_watch *watch = self->watches;
   while (watch != NULL && watch->id != id) watch = watch->mine_next;
   if (watch != NULL) trp_watch_close(watch);
@@ -155,6 +168,7 @@ static bool lives(struct trp_actor *a, struct trp_ref ref) {
 
 enum trp_err trp_edge_add(struct trp_self *self, struct trp_ref from, struct trp_ref to) {
   struct trp_system *system = self->actor->system;
+  if (system->host != NULL) return trp_host_edge(system->host, from, to, true);
   struct trp_actor *a = trp_actor_find(system, from), *b = trp_actor_find(system, to);
   if (a == NULL || b == NULL) return TRP_NO_ACTOR;
   enum trp_err err = trp_graph_add(&system->graph, a->index, b->index, true);
@@ -165,6 +179,8 @@ enum trp_err trp_edge_add(struct trp_self *self, struct trp_ref from, struct trp
 
 void trp_edge_remove(struct trp_self *self, struct trp_ref from, struct trp_ref to) {
   struct trp_system *system = self->actor->system;
+  if (system->host != NULL) (void)trp_host_edge(system->host, from, to, false);
+  if (system->host != NULL) return;
   struct trp_actor *a = trp_actor_find(system, from), *b = trp_actor_find(system, to);
   if (a != NULL && b != NULL) trp_graph_remove(&system->graph, a->index, b->index);
 }
@@ -189,14 +205,23 @@ void trp_account(struct trp_self *self, enum trp_resource what, int64_t delta) {
 
 void trp_log(struct trp_self *self, enum trp_log_level level, const char *event, const char *format,
              ...) {
+  struct trp_host *host = self->actor->system->host;
   va_list args;
   va_start(args, format);
-  trp_log_write(self->actor->system->log, self->actor->name, level, event, format, args);
+  if (host != NULL) trp_host_log(host, level, event, format, args);
+  if (host == NULL) {
+    trp_log_write(self->actor->system->log, self->actor->name, level, event, format, args);
+  }
   va_end(args);
 }
 
 void trp_journal(struct trp_self *self, uint16_t type, const void *body, size_t bytes) {
-  trp_system_journal_put(self->actor->system, self->actor->name, type, body, bytes);
+  struct trp_system *system = self->actor->system;
+  if (system->host != NULL) {
+    trp_host_journal(system->host, type, body, bytes);
+  } else {
+    trp_system_journal_put(system, self->actor->name, type, body, bytes);
+  }
 }
 
 /* ---- supervision ---- */

@@ -28,6 +28,7 @@
 #include "runtime/watch.h"
 
 struct trp_door;
+struct trp_process;
 
 /* Bits of `signals`: what the actor is to look at, apart from mail and lane. */
 enum {
@@ -61,7 +62,7 @@ enum { TRP_REPORT_NOTED = 8 };
 struct trp_farewell {
   uint64_t asked_ns, closed_ns;
   uint64_t drained, dropped;
-  bool cut, crashed, cleanup_failed;
+  bool cut, crashed, cleanup_failed, killed;
 };
 
 /* The incarnation: what dies with it, and the state of its turns. The keeper's alone. */
@@ -77,7 +78,8 @@ struct trp_self {
   bool alone;    /* stopped by itself, not with the system */
   bool released; /* nothing upstream is open any more */
   bool end_called;
-  bool admitted; /* the mailbox is open, start is still to come */
+  bool admitted;   /* the mailbox is open, start is still to come */
+  bool hands_full; /* no mail for now: what was taken is still under way over the link */
   struct trp_timers timers;
   struct trp_outbox outbox;
   struct trp_watch *watches;
@@ -102,6 +104,7 @@ struct trp_actor {
   const void *args;
   struct trp_actor *supervisor;
   struct trp_door *door;
+  struct trp_process *process; /* where the actor is placed in one; NULL: it is here */
   char *listen;
   uint32_t index;
   bool spawned;   /* made while the system ran; its slot is used again after its end */
@@ -283,6 +286,10 @@ static inline enum trp_crash_cause trp_crash_cause(const struct trp_actor *a) {
   return a->crash != NULL ? a->crash->cause : (enum trp_crash_cause)0;
 }
 
+/* Ends the turn at once as this crash. Thread: the keeper, inside a turn. */
+__attribute__((noreturn)) void trp_life_crash_now(struct trp_actor *actor,
+                                                  const struct trp_crash *crash);
+
 /* Delivers what there is to report of a child to its supervisor, in the supervisor's turn. */
 void trp_life_report(struct trp_actor *supervisor, struct trp_actor *child);
 
@@ -298,6 +305,13 @@ void trp_letter_open(const struct trp_letter *letter, struct trp_msg *msg);
 enum trp_err trp_mail_put(struct trp_actor *to, uint64_t incarnation, bool outside,
                           struct trp_letter *letter);
 void trp_mail_refused(struct trp_actor *to, enum trp_err err);
+
+/* An open ask becomes the asker's own; and back, where it could not be sent. */
+void trp_ask_mine(struct trp_self *self, struct trp_ask *ask);
+void trp_ask_undo(struct trp_self *self, struct trp_ask *ask);
+
+/* Starts the time-out of an ask. Errors: LIMIT, NO_MEMORY. */
+enum trp_err trp_ask_limit(struct trp_self *self, struct trp_ask *ask, uint64_t timeout_ns);
 
 /* Empties a closed mailbox into the account of the dead. */
 void trp_mail_bury(struct trp_actor *actor, enum trp_loss why);

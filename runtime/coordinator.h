@@ -14,7 +14,7 @@
 struct trp_stopping {        /* one actor's way through the stop */
   uint64_t soft_ns, hard_ns; /* absolute */
   uint64_t asked_ns;
-  bool attached, pilled, released, cut, stack_taken, closed, abandoned, taken;
+  bool attached, pilled, released, cut, stack_taken, killed, closed, abandoned, taken;
   uint32_t cut_by; /* index + 1 of the upstream that was still open when it was cut */
   uint32_t entry;  /* of the report: its place + 1; 0: none yet */
 };

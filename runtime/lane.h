@@ -13,7 +13,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum trp_node_kind { TRP_NODE_WATCH, TRP_NODE_ASK, TRP_NODE_CHILD, TRP_NODE_BOND, TRP_NODE_NOTICE };
+enum trp_node_kind {
+  TRP_NODE_WATCH,
+  TRP_NODE_ASK,
+  TRP_NODE_CHILD,
+  TRP_NODE_BOND,
+  TRP_NODE_NOTICE,
+  TRP_NODE_NEWS
+};
 
 struct trp_node {
   struct trp_node *next;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "runtime/ledger.h"
+#include "runtime/process.h"
 
 uint64_t trp_ledger_refused(const struct trp_ledger *ledger) {
   uint64_t sum = 0;
@@ -49,5 +50,6 @@ void trp_ledger_read(struct trp_actor *a, struct trp_ledger *out) {
   out->conflated = totals.conflated;
   /* Pending is counted in the mailbox, not derived, so that the balance can fail. */
   out->pending = a->mailbox.ops->depth(&a->mailbox);
+  if (a->process != NULL) out->pending += trp_process_in_link(a->process);
   out->offered = out->accepted + trp_ledger_refused(out);
 }

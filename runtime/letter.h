@@ -17,6 +17,7 @@ enum {
   TRP_LETTER_BLOB = 0xff, /* letter.inline_bytes: the body is a blob */
   TRP_LETTER_ASK = 1,     /* letter.flags: `from` is an ask token */
   TRP_LETTER_DOOR = 2,    /* letter.flags: came through the nng door */
+  TRP_LETTER_FAR = 8,     /* letter.flags: to an actor in a process, which knows the sender */
   TRP_LETTER_VOID = 4     /* letter.flags: claimed but given up; skipped by the owner, uncounted */
 };
 

@@ -11,7 +11,9 @@
 #include "runtime/actor.h"
 #include "runtime/blob.h"
 #include "runtime/check.h"
+#include "runtime/directory.h"
 #include "runtime/door.h"
+#include "runtime/process.h"
 #include "runtime/sched.h"
 #include "runtime/thread.h"
 
@@ -49,6 +51,13 @@ static void go_down(struct trp_actor *a, enum trp_actor_state state, uint32_t wh
   pthread_mutex_unlock(&a->lock);
 }
 
+/* Under the lock, where `alive` changes. */
+static void list_alive(struct trp_actor *a) {
+  struct trp_directory *directory = a->system->directory;
+  if (directory == NULL) return;
+  trp_directory_put(directory, a->index, a->alive ? trp_actor_ref(a, a->life) : TRP_NOBODY);
+}
+
 /* ---- beginning ---- */
 
 static void reset(struct trp_actor *a, void *memory) {
@@ -59,12 +68,13 @@ static void reset(struct trp_actor *a, void *memory) {
   self->holds = 0;
   self->in_turn = self->exiting = self->alone = self->released = self->data_in_hand = false;
   self->traps = false;
-  self->end_called = false;
+  self->end_called = self->hands_full = false;
   pthread_mutex_lock(&a->lock);
   self->incarnation = ++a->life;
   a->alive = true;
   a->up = false;
   a->report &= ~(uint32_t)TRP_REPORT_NOTED;
+  list_alive(a);
   pthread_mutex_unlock(&a->lock);
   trp_bonds_open(a);
 }
@@ -253,6 +263,7 @@ static void announce_end(struct trp_actor *a, enum trp_err reason) {
   pthread_mutex_lock(&a->lock);
   a->alive = a->up = false;
   a->last_reason = reason;
+  list_alive(a);
   for (struct trp_ask *ask = a->asked; ask != NULL; ask = ask->of_target_next) {
     trp_ask_fail(a->system, trp_ask_token(ask), TRP_DEAD);
   }
@@ -336,6 +347,13 @@ void trp_crash_note(struct trp_actor *a, enum trp_crash_cause cause, enum trp_er
   pthread_mutex_unlock(&a->lock);
 }
 
+void trp_life_crash_now(struct trp_actor *a, const struct trp_crash *crash) {
+  ASSERT(a->self.in_turn);
+  trp_crash_note(a, crash->cause, crash->error, crash->reason, &crash->stack);
+  a->crash->signal = crash->signal;
+  longjmp(*trp_turning.boundary, 1);
+}
+
 static void fill_crashed(struct trp_actor *a, struct trp_thread_crashed *body) {
   memset(body, 0, sizeof *body);
   struct trp_stack stack;
@@ -352,7 +370,9 @@ static void fill_crashed(struct trp_actor *a, struct trp_thread_crashed *body) {
   stack = crash->stack;
   pthread_mutex_unlock(&a->lock);
   snprintf(body->name, sizeof body->name, "%s", a->name);
-  trp_stack_text(&stack, body->stack, sizeof body->stack);
+  if (a->process == NULL) trp_stack_text(&stack, body->stack, sizeof body->stack);
+  if (a->process == NULL) return;
+  snprintf(body->stack, sizeof body->stack, "%s", trp_process_stack_text(a->process));
 }
 
 void trp_life_crash(struct trp_actor *a) {
@@ -360,7 +380,8 @@ void trp_life_crash(struct trp_actor *a) {
   bool starting = trp_actor_state(a) == TRP_ACTOR_STARTING;
   if (starting) a->crash->cause = TRP_CAUSE_START;
   a->mailbox.ops->close(&a->mailbox); /* what is counted now as lost is all there will be */
-  a->crash->lost = a->mailbox.ops->depth(&a->mailbox);
+  uint64_t in_link = a->process != NULL ? trp_process_in_link(a->process) : 0;
+  a->crash->lost = a->mailbox.ops->depth(&a->mailbox) + in_link;
   struct trp_thread_crashed body;
   fill_crashed(a, &body);
   trp_system_log(a->system, a->name, TRP_LOG_ERROR, "thread.crashed",

@@ -4,6 +4,7 @@
 #include "runtime/actor.h"
 #include "runtime/blob.h"
 #include "runtime/check.h"
+#include "runtime/host.h"
 #include "runtime/sched.h"
 
 enum trp_err trp_letter_fill(struct trp_letter *letter, uint16_t type, const void *body,
@@ -91,6 +92,7 @@ void trp_mail_bury(struct trp_actor *actor, enum trp_loss why) {
 }
 
 struct trp_actor *trp_actor_find(struct trp_system *system, struct trp_ref ref) {
+  if (system->host != NULL) return trp_host_find(system->host, ref);
   return trp_slots_at(&system->slots, trp_ref_index(ref));
 }
 
@@ -115,6 +117,8 @@ static enum trp_err send_letter(struct trp_self *self, struct trp_actor *to, str
 
 enum trp_err trp_send(struct trp_self *self, struct trp_ref to, uint16_t type, const void *body,
                       size_t bytes) {
+  struct trp_host *host = self->actor->system->host;
+  if (host != NULL) return trp_host_send(host, to, type, body, bytes);
   struct trp_actor *target = trp_actor_find(self->actor->system, to);
   if (target == NULL) return TRP_NO_ACTOR;
   struct trp_letter own, *staged = trp_stage_next(self->actor, target, to);
@@ -128,7 +132,8 @@ enum trp_err trp_send(struct trp_self *self, struct trp_ref to, uint16_t type, c
 }
 
 enum trp_err trp_forward(struct trp_self *self, struct trp_ref to, const struct trp_msg *msg) {
-  if (msg->shared == NULL) return trp_send(self, to, msg->type, msg->body, msg->bytes);
+  bool far = self->actor->system->host != NULL;
+  if (msg->shared == NULL || far) return trp_send(self, to, msg->type, msg->body, msg->bytes);
   struct trp_actor *target = trp_actor_find(self->actor->system, to);
   if (target == NULL) return TRP_NO_ACTOR;
   struct trp_letter letter = {
@@ -166,14 +171,14 @@ enum trp_err trp_system_send_wait(struct trp_system *system, struct trp_ref to, 
   return err == TRP_FULL && timeout_ns > 0 ? TRP_TIMEOUT : err;
 }
 
-static void ask_begin_failed(struct trp_self *self, struct trp_ask *ask) {
+void trp_ask_undo(struct trp_self *self, struct trp_ask *ask) {
   trp_ask_unlink(ask);
   trp_timers_remove_ask(&self->timers, trp_ask_token(ask));
   /* Where the target died in between, its word is in the lane already, and closed there. */
   (void)trp_ask_abandon(&self->actor->system->asks, ask);
 }
 
-static void ask_mine(struct trp_self *self, struct trp_ask *ask) {
+void trp_ask_mine(struct trp_self *self, struct trp_ask *ask) {
   ask->mine_prev = NULL;
   ask->mine_next = self->asks;
   if (self->asks != NULL) self->asks->mine_prev = ask;
@@ -181,9 +186,21 @@ static void ask_mine(struct trp_self *self, struct trp_ask *ask) {
   trp_held(self->actor, TRP_RES_ASK, 1);
 }
 
+enum trp_err trp_ask_limit(struct trp_self *self, struct trp_ask *ask, uint64_t timeout_ns) {
+  if (timeout_ns == TRP_FOREVER) return TRP_OK;
+  uint64_t now = trp_now_ns(self);
+  struct trp_timer_entry entry = {
+      .due_ns = timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns,
+      .tag = trp_ask_token(ask),
+      .kind = TRP_TIMER_ASK};
+  return trp_timers_add(&self->timers, entry, NULL);
+}
+
 enum trp_err trp_ask(struct trp_self *self, struct trp_ref to, uint16_t type, const void *body,
                      size_t bytes, uint64_t timeout_ns, uint64_t *correlation) {
   struct trp_system *system = self->actor->system;
+  if (system->host != NULL)
+    return trp_host_ask(self, to, type, body, bytes, timeout_ns, correlation);
   struct trp_actor *target = trp_actor_find(system, to);
   if (target == NULL) return TRP_NO_ACTOR;
   struct trp_letter letter;
@@ -198,17 +215,10 @@ enum trp_err trp_ask(struct trp_self *self, struct trp_ref to, uint16_t type, co
   atomic_store_explicit(&ask->asker_ref, trp_self_ref(self).bits, memory_order_release);
   letter.from = trp_ask_token(ask);
   letter.flags = TRP_LETTER_ASK;
-  if (timeout_ns != TRP_FOREVER) {
-    uint64_t now = trp_now_ns(self);
-    struct trp_timer_entry entry = {
-        .due_ns = timeout_ns > UINT64_MAX - now ? UINT64_MAX : now + timeout_ns,
-        .tag = letter.from,
-        .kind = TRP_TIMER_ASK};
-    err = trp_timers_add(&self->timers, entry, NULL);
-  }
+  err = trp_ask_limit(self, ask, timeout_ns);
   if (err == TRP_OK && !trp_ask_link(ask, target, trp_ref_incarnation(to))) err = TRP_DEAD;
   if (err == TRP_OK) {
-    ask_mine(self, ask); /* before sending: the answer may come at once */
+    trp_ask_mine(self, ask); /* before sending: the answer may come at once */
     err = send_letter(self, target, to, &letter);
     if (err == TRP_OK) {
       if (correlation != NULL) *correlation = letter.from;
@@ -221,13 +231,15 @@ enum trp_err trp_ask(struct trp_self *self, struct trp_ref to, uint16_t type, co
     trp_mail_refused(target, err);
     if (letter.inline_bytes == TRP_LETTER_BLOB) trp_blob_release(letter.body.blob);
   }
-  ask_begin_failed(self, ask);
+  trp_ask_undo(self, ask);
   return err;
 }
 
 enum trp_err trp_reply(struct trp_self *self, uint64_t token, uint16_t type, const void *body,
                        size_t bytes) {
+  struct trp_host *host = self->actor->system->host;
   if (token == 0) return TRP_INVALID;
+  if (host != NULL) return trp_host_reply(host, token, type, body, bytes);
   struct trp_letter letter;
   enum trp_err err = trp_letter_fill(&letter, type, body, bytes);
   if (err != TRP_OK) return err;

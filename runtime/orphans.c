@@ -28,7 +28,8 @@ static void look_at_holdings(struct trp_actor *a, struct trp_orphans *out) {
   static const enum trp_orphan kinds[TRP_RES_COUNT] = {
       [TRP_RES_THREAD] = TRP_ORPHAN_OTHER, [TRP_RES_DESCRIPTOR] = TRP_ORPHAN_OTHER,
       [TRP_RES_SOCKET] = TRP_ORPHAN_OTHER, [TRP_RES_TIMER] = TRP_ORPHAN_TIMER,
-      [TRP_RES_ASK] = TRP_ORPHAN_ASK,      [TRP_RES_SUBSCRIPTION] = TRP_ORPHAN_SUBSCRIPTION};
+      [TRP_RES_ASK] = TRP_ORPHAN_ASK,      [TRP_RES_SUBSCRIPTION] = TRP_ORPHAN_SUBSCRIPTION,
+      [TRP_RES_PROCESS] = TRP_ORPHAN_OTHER};
   int64_t held[TRP_RES_COUNT];
   uint64_t life = trp_mailbox_incarnation(&a->mailbox);
   if (!has_ended(a)) return;

@@ -19,7 +19,7 @@ enum trp_orphan {
   TRP_ORPHAN_ASK,
   TRP_ORPHAN_SUBSCRIPTION, /* a dynamic edge, or one that is accounted for without an edge */
   TRP_ORPHAN_MONITOR,      /* watches too */
-  TRP_ORPHAN_OTHER,        /* threads, descriptors, sockets */
+  TRP_ORPHAN_OTHER,        /* threads, descriptors, sockets, processes */
   TRP_ORPHAN_KINDS
 };
 

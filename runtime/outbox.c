@@ -6,6 +6,8 @@
 #include "runtime/actor.h"
 #include "runtime/blob.h"
 #include "runtime/door.h"
+#include "runtime/host.h"
+#include "runtime/system.h"
 
 void trp_waiter_list(struct trp_actor *receiver, struct trp_waiter *waiter) {
   pthread_mutex_lock(&receiver->lock);
@@ -93,7 +95,10 @@ bool trp_outbox_holds_for(const struct trp_actor *sender, struct trp_ref to) {
   return false;
 }
 
-uint32_t trp_outbox_depth(const struct trp_self *self) { return self->outbox.count; }
+uint32_t trp_outbox_depth(const struct trp_self *self) {
+  struct trp_host *host = self->actor->system->host;
+  return host != NULL ? trp_host_depth(host) : self->outbox.count;
+}
 
 /* True where an earlier parcel for the same receiver still waits: order is kept. */
 static bool behind(const struct trp_outbox *outbox, const struct trp_parcel *parcel) {

@@ -9,11 +9,11 @@
 #include "runtime/ledger.h"
 #include "runtime/write.h"
 
-static const char *const VERDICTS[] = {"clean",      "late",    "left something behind",
-                                       "unbalanced", "gave up", "abandoned"};
-static const int STATUSES[] = {0, 3, 4, 5, 6, 1};
-static const char *const RESOURCES[TRP_RES_COUNT] = {"threads", "descriptors", "sockets",
-                                                     "timers",  "asks",        "subscriptions"};
+static const char *const VERDICTS[] = {
+    "clean", "late", "left something behind", "unbalanced", "gave up", "killed", "abandoned"};
+static const int STATUSES[] = {0, 3, 4, 5, 6, 1, 1};
+static const char *const RESOURCES[TRP_RES_COUNT] = {
+    "threads", "descriptors", "sockets", "timers", "asks", "subscriptions", "processes"};
 
 const char *trp_verdict_text(enum trp_verdict verdict) { return VERDICTS[verdict]; }
 int trp_verdict_status(enum trp_verdict verdict) { return STATUSES[verdict]; }
@@ -40,6 +40,7 @@ void trp_report_judge(struct trp_report *report) {
     if (pending || (!a->abandoned && !trp_ledger_balances(&a->ledger))) report->balanced = false;
     for (int r = 0; r < TRP_RES_COUNT; r++) report->left_behind[r] += a->held[r];
     if (a->abandoned) worsen(report, TRP_VERDICT_ABANDONED);
+    if (a->killed) worsen(report, TRP_VERDICT_KILLED);
     if (a->late) worsen(report, TRP_VERDICT_LATE);
   }
   if (!report->balanced) worsen(report, TRP_VERDICT_UNBALANCED);

@@ -17,18 +17,19 @@ enum trp_verdict { /* the worst one is the system's; the order is that of severi
                    TRP_VERDICT_LEFT_BEHIND,
                    TRP_VERDICT_UNBALANCED,
                    TRP_VERDICT_GAVE_UP,
+                   TRP_VERDICT_KILLED,
                    TRP_VERDICT_ABANDONED
 };
 
 struct trp_report_actor {
   char name[TRP_NAME_MAX + 1];
-  char verdict[96]; /* "clean", "late", "cut short by NAME", "crashed", "abandoned" ... */
+  char verdict[96]; /* "clean", "late", "cut short by NAME", "crashed", "killed" ... */
   uint64_t drained, dropped;
   uint64_t elapsed_ns;
   uint64_t deadline_ns; /* from the pill */
   struct trp_ledger ledger;
   int64_t held[TRP_RES_COUNT];
-  bool abandoned, late;
+  bool abandoned, killed, late;
   char stack[1536]; /* where abandoned */
 };
 

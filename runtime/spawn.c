@@ -7,6 +7,8 @@
  * stop is either refused, or came before the pill and gets one like everybody else. */
 #include "runtime/check.h"
 #include "runtime/coordinator.h"
+#include "runtime/host.h"
+#include "runtime/process.h"
 #include "runtime/sched.h"
 
 static bool is_ring(const struct trp_spec *spec) {
@@ -21,6 +23,7 @@ static enum trp_err check_spec(const struct trp_spec *spec, const struct trp_act
   if (pooled && (spec->kind->never_pooled || spec->loop != NULL)) return TRP_INVALID;
   if (supervisor == NULL) return TRP_OK;
   if (trp_spec_of(supervisor)->placement == TRP_POOL) return TRP_INVALID;
+  if (supervisor->process != NULL) return TRP_INVALID; /* who is not here starts nobody here */
   /* A supervisor that does not come back would leave its children without one. */
   bool comes_back =
       supervisor->supervisor == NULL || trp_spec_of(supervisor)->restart.restart != TRP_TEMPORARY;
@@ -32,7 +35,8 @@ static enum trp_err make(struct trp_system *system, const struct trp_spec *spec,
                          struct trp_actor *supervisor, bool spawned, struct trp_actor **out) {
   struct trp_slots *slots = &system->slots;
   enum trp_err err = TRP_OK;
-  struct trp_actor *a = trp_slots_fresh(slots, &err);
+  struct trp_actor *a =
+      system->host != NULL ? trp_host_block(system->host) : trp_slots_fresh(slots, &err);
   if (a == NULL) return err;
   const struct trp_spec *shared = trp_specs_share(&slots->specs, spec, &err);
   if (shared == NULL) return err;
@@ -50,6 +54,20 @@ static enum trp_err make(struct trp_system *system, const struct trp_spec *spec,
   return TRP_OK;
 }
 
+/* One that is to be placed in a process is made of a spec that says what stands here for it. */
+static enum trp_err make_placed(struct trp_system *system, const struct trp_spec *spec,
+                                struct trp_actor *supervisor, struct trp_actor **out) {
+  bool placed = spec->placement == TRP_PROCESS && system->options.sched == TRP_SCHED_THREADS;
+  if (!placed) return make(system, spec, supervisor, false, out);
+  struct trp_process *process;
+  struct trp_spec own = *spec;
+  enum trp_err err = trp_process_new(&process, system, &own);
+  if (err == TRP_OK) err = make(system, &own, supervisor, false, out);
+  if (err == TRP_OK) trp_process_join(process, *out);
+  if (err != TRP_OK) trp_process_destroy(&process);
+  return err;
+}
+
 enum trp_err trp_system_add(struct trp_system *system, const struct trp_spec *spec) {
   struct trp_slots *slots = &system->slots;
   if (trp_system_stage(system) != TRP_STAGE_NEW) return TRP_WRONG_STATE;
@@ -60,7 +78,7 @@ enum trp_err trp_system_add(struct trp_system *system, const struct trp_spec *sp
   if (trp_slots_find(slots, spec->name) != NULL) err = TRP_EXISTS;
   if (err == TRP_OK && spec->supervisor != NULL && supervisor == NULL) err = TRP_NO_ACTOR;
   if (err == TRP_OK) err = check_spec(spec, supervisor);
-  if (err == TRP_OK) err = make(system, spec, supervisor, false, &a);
+  if (err == TRP_OK) err = make_placed(system, spec, supervisor, &a);
   pthread_mutex_unlock(&slots->lock);
   return err;
 }

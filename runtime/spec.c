@@ -19,6 +19,7 @@ static struct trp_spec filled(const struct trp_spec *given) {
   struct trp_spec spec = *given;
   spec.name = spec.listen = spec.supervisor = NULL;
   spec.args = NULL;
+  spec.args_bytes = 0;
   if (spec.start_timeout_ms == 0) spec.start_timeout_ms = 5000;
   if (spec.budget_ms == 0) spec.budget_ms = 2000;
   if (spec.turn_limit_ms == 0) spec.turn_limit_ms = 2000;

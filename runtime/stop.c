@@ -10,6 +10,7 @@
 
 #include "runtime/check.h"
 #include "runtime/coordinator.h"
+#include "runtime/process.h"
 #include "runtime/sched.h"
 
 static const uint64_t CYCLE_LOOK_NS = TRP_NS_PER_MS; /* how often a cycle is looked at */
@@ -249,6 +250,17 @@ static void abandon(struct trp_coordinator *c, uint32_t i) {
   count_closed(c, i);
 }
 
+/* What a thread cannot be, a process can; its slot has a moment to see it. */
+static bool kill_process(struct trp_coordinator *c, uint32_t i, uint64_t now) {
+  const uint64_t moment_ns = 200 * TRP_NS_PER_MS;
+  struct trp_actor *a = actor_at(c, i);
+  struct trp_stopping *s = &c->actors[i];
+  if (s->killed || a->process == NULL || !trp_process_kill(a->process)) return false;
+  s->killed = true;
+  s->hard_ns = now + moment_ns;
+  return true;
+}
+
 static uint64_t earliest(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static uint64_t watch_deadlines(struct trp_coordinator *c) {
@@ -264,7 +276,7 @@ static uint64_t watch_deadlines(struct trp_coordinator *c) {
     if (!s->cut && (at_once || now >= s->soft_ns)) cut(c, i);
     uint64_t stack_ns = s->soft_ns + (s->hard_ns - s->soft_ns) / 2;
     if (!s->stack_taken && now >= stack_ns) take_stack(c, i);
-    if (now >= s->hard_ns) {
+    if (now >= s->hard_ns && !kill_process(c, i, now)) {
       abandon(c, i);
       continue;
     }

@@ -11,8 +11,11 @@
 #include "runtime/budget.h"
 #include "runtime/check.h"
 #include "runtime/coordinator.h"
+#include "runtime/directory.h"
+#include "runtime/host.h"
 #include "runtime/ledger.h"
 #include "runtime/pool.h"
+#include "runtime/process.h"
 #include "runtime/sched.h"
 #include "runtime/symbols.h"
 
@@ -160,10 +163,20 @@ static bool has_stopped(struct trp_system *system) {
   return trp_system_stage(system) == TRP_STAGE_STOPPED;
 }
 
+static enum trp_err open_directory(struct trp_system *system) {
+  uint32_t count = (uint32_t)trp_system_actor_count(system);
+  bool wanted = false;
+  for (uint32_t i = 0; i < count; i++) {
+    wanted = wanted || trp_slots_at(&system->slots, i)->process != NULL;
+  }
+  return wanted ? trp_directory_open(system) : TRP_OK;
+}
+
 enum trp_err trp_system_start_async(struct trp_system *system) {
   if (trp_system_stage(system) != TRP_STAGE_NEW) return TRP_WRONG_STATE;
   enum trp_err err = trp_budget_check_start(system);
   if (err == TRP_OK) err = trp_account_prepare(system);
+  if (err == TRP_OK) err = open_directory(system);
   if (err == TRP_OK) err = system->sched->ops->open(system->sched);
   if (err == TRP_OK) trp_coordinator_begin(system);
   return err;
@@ -184,6 +197,7 @@ enum trp_err trp_system_start(struct trp_system *system, char *failure, size_t f
 }
 
 void trp_system_stop(struct trp_system *system, const char *reason) {
+  if (system->host != NULL && trp_host_stop(system->host, reason)) return;
   pthread_mutex_lock(&system->reason_lock);
   if (system->stop_reason[0] == '\0') {
     snprintf(system->stop_reason, sizeof system->stop_reason, "%s",
@@ -239,6 +253,7 @@ void trp_system_destroy(struct trp_system **system) {
   if (s->sched != NULL) s->sched->ops->destroy(s->sched);
   (void)!trp_log_close(&s->log, TRP_NS_PER_S);
   trp_journal_destroy(&s->journal);
+  trp_directory_destroy(&s->directory);
   trp_asks_fini(&s->asks);
   trp_graph_fini(&s->graph);
   trp_env_fini(&s->env);
@@ -266,6 +281,7 @@ static struct trp_ref ref_of(struct trp_actor *a) {
 }
 
 struct trp_ref trp_system_whereis(struct trp_system *system, const char *name) {
+  if (system->host != NULL) return trp_host_whereis(system->host, name);
   struct trp_actor *a = find_named(system, name);
   return a == NULL ? TRP_NOBODY : ref_of(a);
 }
@@ -318,8 +334,11 @@ bool trp_system_actor(struct trp_system *system, size_t i, struct trp_actor_info
   struct trp_actor *a = trp_slots_at(&system->slots, (uint32_t)i);
   memset(out, 0, sizeof *out);
   snprintf(out->name, sizeof out->name, "%s", a->name);
-  snprintf(out->kind, sizeof out->kind, "%s", trp_spec_of(a)->kind->name);
+  const struct trp_kind *kind = trp_spec_of(a)->kind;
+  if (a->process != NULL) kind = trp_process_kind_of(a->process);
+  snprintf(out->kind, sizeof out->kind, "%s", kind->name);
   out->placement = PLACEMENTS[trp_spec_of(a)->placement];
+  out->pid = a->process != NULL ? trp_process_pid(a->process) : 0;
   out->state = trp_actor_state(a);
   bool ended = out->state == TRP_ACTOR_DOWN || out->state == TRP_ACTOR_GONE;
   bool given_up = atomic_load_explicit(&a->given_up, memory_order_relaxed);

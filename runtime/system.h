@@ -18,6 +18,8 @@
 #include "runtime/report.h"
 #include "runtime/slots.h"
 
+struct trp_directory;
+struct trp_host;
 struct trp_sched;
 
 enum trp_stage {
@@ -52,6 +54,9 @@ struct trp_system {
   int changed_fd;        /* an eventfd that is told of changes of `state`; -1: none */
   char failure[512];     /* of the start */
   uint64_t started_ns;
+
+  struct trp_directory *directory; /* where an actor is placed in a process, else NULL */
+  struct trp_host *host;           /* in such a process: its one actor's way out, else NULL */
 
   struct trp_coordinator *coordinator;
   struct trp_report report;

@@ -167,13 +167,16 @@ enum trp_placement {
   TRP_POOL,   /* on the system's workers, with others; never a supervisor, monitor or control */
   TRP_IO,     /* on its loop's thread, with the others that sleep in the same loop: one turn that
                  takes long holds them all up */
-  TRP_PROCESS /* in a process of its own */
+  /* In a process of its own, the same program spawned anew: see "processes" below. Under the
+   * simulated scheduler as TRP_THREAD. */
+  TRP_PROCESS
 };
 
 struct trp_spec {
   const char *name;            /* copied */
   const struct trp_kind *kind; /* borrowed for the system's life */
   const void *args;            /* borrowed for the system's life: given to start on each restart */
+  size_t args_bytes;           /* of args: for TRP_PROCESS, which gives start a copy of them */
   struct trp_mailbox_options mailbox;
   enum trp_placement placement;
   struct trp_loop *loop;  /* NULL: sleep on a futex */
@@ -189,6 +192,27 @@ struct trp_spec {
   bool critical; /* while it is stuck or down, a service manager's watchdog gets no pings;
                     roots and whoever supervises are so in any case */
 };
+
+/* ---- processes --------------------------------------------------------------------------
+
+ * An actor with spec.placement TRP_PROCESS runs in a process of its own and survives nothing less
+ * for it: a memory fault, an abort, a kill from outside and a turn that never returns (killed after
+ * its limit) are each THREAD_CRASHED, and a restart. At the stop's hard deadline it is killed.
+ *
+ * It is the same program spawned anew, so its main must say early what it can host. The author's
+ * code is the same, with these limits: args are bytes that are copied (no pointers in them), and so
+ * are messages; there is no spec.loop; it supervises nobody, and links itself to nobody (others may
+ * link to it, and its slot dies with them); trp_send, trp_monitor, trp_watch
+ * and trp_edge_add say TRP_OK for what is on its way, and a refusal is counted at the receiver
+ * alone; a full link is TRP_OUTBOX_FULL; of the functions that take a system, it has those that
+ * look at its own actor, trp_system_whereis, trp_system_stop and trp_notify. Its log lines, its
+ * journal entries, and what it sends come from the slot, in its name. */
+
+/* The first act of a main whose system places actors in processes. In a process that was spawned
+ * for one, which has been told so, it runs that actor and does not return; elsewhere it returns at
+ * once. `kinds` ends with NULL and is borrowed for the program's life: it names every kind that may
+ * be placed so. Thread: the main thread, before there is another. */
+void trp_process_host(const struct trp_kind *const *kinds);
 
 /* ---- the system ------------------------------------------------------------------------- */
 
@@ -452,10 +476,10 @@ uint64_t trp_stop_deadline_ns(struct trp_self *self);
 enum trp_crash_cause {
   TRP_CAUSE_ERROR = 1, /* a handler returned an error */
   TRP_CAUSE_PANIC,     /* trp_panic or a failed CHECK in a turn */
-  TRP_CAUSE_EXIT,      /* the thread exited */
-  TRP_CAUSE_SIGNAL,    /* a fatal signal (process placement) */
+  TRP_CAUSE_EXIT,      /* the thread exited, or the process */
+  TRP_CAUSE_SIGNAL,    /* a fatal signal ended its process */
   TRP_CAUSE_START,     /* start failed or stayed silent */
-  TRP_CAUSE_STUCK,     /* a turn that never returns: not restarted */
+  TRP_CAUSE_STUCK,     /* a turn that did not return within its limit: its process was killed */
   TRP_CAUSE_LINK       /* who it was linked to died */
 };
 
@@ -537,6 +561,7 @@ enum trp_resource {
   TRP_RES_TIMER,
   TRP_RES_ASK,
   TRP_RES_SUBSCRIPTION,
+  TRP_RES_PROCESS,
   TRP_RES_COUNT
 };
 
@@ -598,6 +623,7 @@ enum trp_loss {
   TRP_LOST_IN_HAND,  /* was in hand at the crash */
   TRP_LOST_DEADLINE, /* cut short by stop */
   TRP_LOST_EXIT,     /* waited when the actor ended by itself */
+  TRP_LOST_LINK,     /* with its process, which died without having acknowledged it */
   TRP_LOST_COUNT
 };
 
@@ -625,6 +651,7 @@ struct trp_actor_info {
   const char *placement; /* "thread", "pool", "io", "process" */
   enum trp_actor_state state;
   int tid; /* 0 where no thread */
+  int pid; /* of the process that it is placed in; 0 where there is none */
   uint64_t incarnation;
   uint64_t restarts;
   uint64_t depth;

@@ -12,6 +12,8 @@
 #include "runtime/blob.h"
 #include "runtime/check.h"
 #include "runtime/fault.h"
+#include "runtime/host.h"
+#include "runtime/process.h"
 #include "runtime/sched.h"
 
 enum { BATCH = 64 };
@@ -57,7 +59,8 @@ void trp_turn_deliver(struct trp_actor *a, const struct trp_msg *msg) {
   if (a->self.exiting) return; /* the turn that called trp_exit was the last */
   trp_turn_begin(a, msg->type);
   bool acted = false;
-  enum trp_err err = trp_fault_act(a, msg, &acted);
+  /* A fault is acted out where the actor is. */
+  enum trp_err err = a->process != NULL ? TRP_OK : trp_fault_act(a, msg, &acted);
   if (!acted) err = trp_spec_of(a)->kind->receive(&a->self, a->self.memory, msg);
   after_turn(a, err);
 }
@@ -158,6 +161,9 @@ static void deliver_node(struct trp_actor *a, struct trp_node *node) {
     case TRP_NODE_BOND:
       deliver_bond(a, (struct trp_bond_end *)node);
       break;
+    case TRP_NODE_NEWS:
+      trp_host_deliver(a, node);
+      break;
     case TRP_NODE_NOTICE:
       ASSERT(false);
       break;
@@ -234,20 +240,24 @@ static bool run_mail(struct trp_actor *a) {
   bool empty = false;
   struct trp_mailbox *mailbox = &a->mailbox;
   int taken = 0;
-  while (taken < BATCH && !a->self.exiting && a->self.outbox.count == 0) {
+  while (taken < BATCH && !a->self.exiting && a->self.outbox.count == 0 && !a->self.hands_full) {
     const struct trp_letter *letter = mailbox->ops->peek(mailbox);
     empty = letter == NULL;
     if (empty) break;
     taken++;
     struct trp_msg msg;
     trp_letter_open(letter, &msg);
-    if (msg.token != 0) msg.from = trp_ask_asker(&a->system->asks, msg.token);
+    if (letter->flags & TRP_LETTER_FAR)
+      trp_host_open(a->system->host, &msg);
+    else if (msg.token != 0)
+      msg.from = trp_ask_asker(&a->system->asks, msg.token);
     a->self.data_in_hand = true;
     trp_turn_deliver(a, &msg);
     a->self.data_in_hand = false;
     if (letter->inline_bytes == TRP_LETTER_BLOB) trp_blob_release(letter->body.blob);
     mailbox->ops->pop(mailbox);
-    trp_count(&a->handled, 1);
+    if (a->process == NULL) trp_count(&a->handled, 1);
+    if (a->process != NULL) trp_process_handed_over(a->process);
     if (has_control(a)) break;
   }
   if (trp_mailbox_room_is_wanted(mailbox)) tell_of_room(a);
@@ -311,6 +321,7 @@ static uint64_t debts(struct trp_actor *a) {
   struct trp_self *self = &a->self;
   uint64_t owed =
       (uint64_t)self->outbox.count + self->holds + (self->asks != NULL) + (self->taken != NULL);
+  if (a->process != NULL) owed += trp_process_in_link(a->process);
   atomic_store_explicit(&a->debts, owed, memory_order_release);
   return owed;
 }
@@ -373,14 +384,16 @@ enum trp_step trp_actor_step_within(struct trp_actor *a) {
   bool blocked = a->self.outbox.count > 0 && !trp_outbox_flush(a);
   bool empty = !blocked && run_mail(a);
   if (a->self.outbox.count > 0) blocked = !trp_outbox_flush(a);
+  if (a->system->host != NULL) trp_host_after_step(a, debts(a));
   if (try_close(a)) return TRP_STEP_MORE;
+  blocked = blocked || a->self.hands_full;
   if (a->self.todo != 0 || a->self.taken != NULL || has_control(a)) return TRP_STEP_MORE;
   if (blocked || empty) return TRP_STEP_IDLE;
   return a->mailbox.ops->peek(&a->mailbox) != NULL ? TRP_STEP_MORE : TRP_STEP_IDLE;
 }
 
 bool trp_actor_park(struct trp_actor *a) {
-  bool over = ended(a), blocked = a->self.outbox.count > 0 || over;
+  bool over = ended(a), blocked = a->self.outbox.count > 0 || a->self.hands_full || over;
   if (blocked) {
     atomic_exchange_explicit(&a->dozing, true, memory_order_acq_rel);
   } else if (!a->mailbox.ops->park(&a->mailbox)) {

@@ -204,9 +204,9 @@ static struct rig_sample take_sample(void) {
 }
 
 const char *rig_difference(const struct rig_sample *a, const struct rig_sample *b) {
-  static const char *const held[TRP_RES_COUNT] = {"threads held", "descriptors held",
-                                                  "sockets held", "timers held",
-                                                  "asks held",    "subscriptions held"};
+  static const char *const held[TRP_RES_COUNT] = {
+      "threads held", "descriptors held",   "sockets held",  "timers held",
+      "asks held",    "subscriptions held", "processes held"};
   for (int k = 0; k < TRP_RES_COUNT; k++) {
     if (a->held[k] != b->held[k]) return held[k];
   }
