@@ -75,6 +75,7 @@ struct trp_self {
   bool in_turn;  /* a panic may unwind to the boundary, see struct trp_turning */
   bool exiting;  /* trp_exit was called */
   bool traps;    /* trp_trap_exits: who is linked dies, and that is a message */
+  bool tied;     /* it was linked when its bonds closed */
   bool alone;    /* stopped by itself, not with the system */
   bool released; /* nothing upstream is open any more */
   bool end_called;
@@ -121,18 +122,17 @@ struct trp_actor {
   /* under `lock` */
   pthread_mutex_t lock;
   struct trp_watch *watchers;
-  struct trp_ask *asked;      /* asks that this actor has to answer */
-  struct trp_waiter *waiters; /* for room here */
-  uint64_t life;              /* the incarnation last begun */
-  bool alive;                 /* an incarnation has begun and not ended */
-  bool up;                    /* and its start succeeded */
-  enum trp_err last_reason;   /* of the last end */
-  uint32_t report;            /* TRP_REPORT_* not yet delivered */
+  struct trp_ask *asked;       /* asks that this actor has to answer */
+  struct trp_waiter *waiters;  /* for room here */
+  uint64_t life;               /* the incarnation last begun */
+  bool alive;                  /* an incarnation has begun and not ended */
+  bool up;                     /* and its start succeeded */
+  _Atomic uint8_t bonds_state; /* enum trp_bonds_state: not under the lock */
+  enum trp_err last_reason;    /* of the last end */
+  uint32_t report;             /* TRP_REPORT_* not yet delivered */
   struct trp_node report_node;
-  struct trp_crash *crash;           /* of the last crash; NULL: there was none */
-  struct trp_bond_end *bonds;        /* under the lock of all bonds, like the next */
-  bool bonds_open;                   /* its incarnation may be linked */
-  uint64_t probe_position, probe_ns; /* oldest age: a mark in the mail and when it was made */
+  struct trp_crash *crash;    /* of the last crash; NULL: there was none */
+  struct trp_bond_end *bonds; /* under the lock of all bonds */
 
   /* the keeper's */
   alignas(64) _Atomic int state; /* enum trp_actor_state; the keeper's, but for DOWN to STARTING */
@@ -142,6 +142,7 @@ struct trp_actor {
   struct trp_farewell farewell;
   _Atomic uint64_t order_due_ns; /* trp_child.due_ns: its supervisor sets, the keeper clears it */
   _Atomic uint64_t stop_soft_ns; /* the coordinator's word: when this actor is cut short */
+  uint64_t probe_position, probe_ns; /* under `lock`: oldest age, a mark in the mail and its time */
 
   /* figures: written by the keeper, read by any */
   _Atomic uint64_t turns; /* odd while in a turn */

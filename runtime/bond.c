@@ -50,9 +50,18 @@ static void free_if_done(struct trp_bond *bond) {
   free(bond);
 }
 
-/* What is open is not begun anew meanwhile, so its incarnation may be read. */
-static bool is_open_for(const struct trp_actor *actor, uint64_t incarnation) {
-  return actor->bonds_open && actor->self.incarnation == incarnation;
+/* From here on it does not close without the lock; false where it has closed. Acquire: its
+ * incarnation was set before it was opened. */
+static bool hold_open(struct trp_actor *actor) {
+  uint8_t open = TRP_BONDS_OPEN;
+  return atomic_compare_exchange_strong_explicit(&actor->bonds_state, &open, TRP_BONDS_TIED,
+                                                 memory_order_acq_rel, memory_order_acquire) ||
+         open == TRP_BONDS_TIED;
+}
+
+/* Whose incarnation it is is read once it is held. */
+static bool is_open_for(struct trp_actor *actor, uint64_t incarnation) {
+  return hold_open(actor) && actor->self.incarnation == incarnation;
 }
 
 static struct trp_bond_end *find(struct trp_actor *actor, struct trp_ref peer) {
@@ -66,15 +75,17 @@ static struct trp_bond_end *find(struct trp_actor *actor, struct trp_ref peer) {
 /* ---- lives ---- */
 
 void trp_bonds_open(struct trp_actor *actor) {
-  pthread_mutex_lock(&all);
   ASSERT(actor->bonds == NULL);
-  actor->bonds_open = true;
-  pthread_mutex_unlock(&all);
+  atomic_store_explicit(&actor->bonds_state, TRP_BONDS_OPEN, memory_order_release);
 }
 
+/* The many that are tied to nobody never touch the one lock. */
 void trp_bonds_close(struct trp_actor *actor) {
+  uint8_t state =
+      atomic_exchange_explicit(&actor->bonds_state, TRP_BONDS_CLOSED, memory_order_acq_rel);
+  actor->self.tied = state == TRP_BONDS_TIED;
+  if (!actor->self.tied) return;
   pthread_mutex_lock(&all);
-  actor->bonds_open = false;
   for (struct trp_bond_end *end = actor->bonds; end != NULL; end = end->next) {
     end->over = true;
   }
@@ -82,6 +93,7 @@ void trp_bonds_close(struct trp_actor *actor) {
 }
 
 void trp_bonds_announce(struct trp_actor *actor, enum trp_err reason, bool crashed) {
+  if (!actor->self.tied) return;
   pthread_mutex_lock(&all);
   while (actor->bonds != NULL) {
     struct trp_bond_end *end = actor->bonds, *other = other_of(end);
@@ -133,7 +145,7 @@ enum trp_err trp_link(struct trp_self *self, struct trp_ref who) {
   tie(bond, 0, actor, self->incarnation);
   tie(bond, 1, peer, trp_ref_incarnation(who));
   pthread_mutex_lock(&all);
-  bool tied = !actor->bonds_open || find(actor, who) != NULL;
+  bool tied = !hold_open(actor) || find(actor, who) != NULL;
   if (!tied) {
     list(&bond->ends[0]);
     if (is_open_for(peer, trp_ref_incarnation(who))) {

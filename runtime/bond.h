@@ -20,6 +20,9 @@
 struct trp_actor;
 struct trp_bond;
 
+/* Whether an actor's incarnation may be tied, and whether it is. */
+enum trp_bonds_state { TRP_BONDS_CLOSED, TRP_BONDS_OPEN, TRP_BONDS_TIED };
+
 struct trp_bond_end {
   struct trp_node node;
   struct trp_bond *bond;

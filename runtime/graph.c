@@ -47,7 +47,7 @@ enum trp_err trp_graph_add(struct trp_graph *graph, uint32_t from, uint32_t to, 
   }
   if (err == TRP_OK && dynamic) {
     edge->dynamic++;
-    graph->dynamic_total++;
+    atomic_fetch_add_explicit(&graph->dynamic_total, 1, memory_order_relaxed);
   }
   if (err == TRP_OK && !dynamic) edge->declared = true;
   pthread_mutex_unlock(&graph->lock);
@@ -65,18 +65,21 @@ void trp_graph_remove(struct trp_graph *graph, uint32_t from, uint32_t to) {
   struct trp_edge *edge = find(graph, from, to);
   if (edge != NULL && edge->dynamic > 0) {
     edge->dynamic--;
-    graph->dynamic_total--;
+    atomic_fetch_sub_explicit(&graph->dynamic_total, 1, memory_order_relaxed);
     sweep(graph, edge);
   }
   pthread_mutex_unlock(&graph->lock);
 }
 
 void trp_graph_drop_dynamic(struct trp_graph *graph, uint32_t actor) {
+  /* Without the lock: an edge to this actor was added before its death could be seen (its lock), or
+   * is taken back by who added it. */
+  if (atomic_load_explicit(&graph->dynamic_total, memory_order_relaxed) == 0) return;
   pthread_mutex_lock(&graph->lock);
-  for (uint32_t i = graph->count; graph->dynamic_total > 0 && i-- > 0;) {
+  for (uint32_t i = graph->count; i-- > 0;) {
     struct trp_edge *edge = &graph->edges[i];
     if (edge->from != actor && edge->to != actor) continue;
-    graph->dynamic_total -= edge->dynamic;
+    atomic_fetch_sub_explicit(&graph->dynamic_total, edge->dynamic, memory_order_relaxed);
     edge->dynamic = 0;
     sweep(graph, edge);
   }

@@ -7,6 +7,7 @@
 #define TRP_RUNTIME_GRAPH_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,7 +25,7 @@ struct trp_graph {
   pthread_mutex_t lock;
   struct trp_edge *edges;
   uint32_t count, room;
-  uint32_t dynamic_total;
+  _Atomic uint32_t dynamic_total; /* written under the lock */
 };
 
 void trp_graph_init(struct trp_graph *graph);

@@ -45,6 +45,10 @@ static void report(struct trp_actor *child, uint32_t what) {
  * that are down told again, hears of an end neither twice nor not at all. */
 static void go_down(struct trp_actor *a, enum trp_actor_state state, uint32_t what) {
   atomic_store_explicit(&a->order_due_ns, 0, memory_order_relaxed);
+  if (a->spawned && what == 0) { /* nobody supervises what it does next: there is nothing next */
+    trp_actor_set_state(a, state);
+    return;
+  }
   pthread_mutex_lock(&a->lock);
   a->report |= what;
   trp_actor_set_state(a, state);
@@ -155,10 +159,11 @@ void trp_life_begin(struct trp_actor *a) {
   atomic_store_explicit(&a->order_due_ns, 0, memory_order_relaxed); /* published by the state */
   trp_actor_set_state(a, TRP_ACTOR_RUNNING);
   if (a->spawned) { /* nobody waits for its handshake, and nobody could follow it before */
+    if (a->anonymous) return;
     pthread_mutex_lock(&a->lock);
     a->up = true;
     pthread_mutex_unlock(&a->lock);
-    if (!a->anonymous) trp_watch_announce(a);
+    trp_watch_announce(a);
     return;
   }
   announce_up(a);
@@ -267,11 +272,14 @@ static void announce_end(struct trp_actor *a, enum trp_err reason) {
   for (struct trp_ask *ask = a->asked; ask != NULL; ask = ask->of_target_next) {
     trp_ask_fail(a->system, trp_ask_token(ask), TRP_DEAD);
   }
+  bool watched = a->watchers != NULL; /* who comes later sees that it is over */
   pthread_mutex_unlock(&a->lock);
   /* After alive is false: see trp_edge_add, which looks at it after adding. */
   trp_graph_drop_dynamic(&a->system->graph, a->index);
-  trp_outbox_made_room(a); /* who waits for room here learns that there will be none */
-  trp_watch_announce(a);
+  /* Who waits for room here learns that there will be none; who lists itself from now on is told
+   * so by the closed gate. */
+  if (trp_mailbox_room_is_wanted(&a->mailbox)) trp_outbox_made_room(a);
+  if (watched) trp_watch_announce(a);
   trp_bonds_announce(a, reason, a->farewell.crashed);
 }
 
@@ -292,12 +300,14 @@ void trp_life_end(struct trp_actor *a, enum trp_end_reason reason, enum trp_err 
   }
   run_end(a, reason);
   release(a);
-  farewell->closed_ns = trp_env_now_ns(&a->system->env);
-  farewell->crashed = reason == TRP_END_CRASHED;
-  atomic_store_explicit(&a->down_since_ns, farewell->closed_ns, memory_order_relaxed);
-
   bool root = a->supervisor == NULL;
   bool stopping = atomic_load_explicit(&a->system->stopping, memory_order_seq_cst);
+  farewell->crashed = reason == TRP_END_CRASHED;
+  /* Nobody asks when a spawned one left that left in peace. */
+  if (!a->spawned || stopping || farewell->crashed) {
+    farewell->closed_ns = trp_env_now_ns(&a->system->env);
+    atomic_store_explicit(&a->down_since_ns, farewell->closed_ns, memory_order_relaxed);
+  }
   bool never_ran = trp_crash_cause(a) == TRP_CAUSE_START && a->self.incarnation == 1;
   bool gone = root || stopping || a->spawned || (reason == TRP_END_CRASHED && never_ran);
   /* Of a spawned one nobody has to decide anything: only its crash is told. */

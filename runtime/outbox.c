@@ -52,36 +52,35 @@ void trp_outbox_made_room(struct trp_actor *receiver) {
   if (door && receiver->door != NULL) trp_door_resume(receiver->door);
 }
 
-static struct trp_parcel *new_parcel(struct trp_actor *sender) {
+static bool make_box(struct trp_actor *sender) {
   struct trp_outbox *outbox = &sender->self.outbox;
   uint32_t room = trp_spec_of(sender)->outbox_max;
-  if (outbox->parcels == NULL) {
-    outbox->parcels = calloc(room, sizeof *outbox->parcels);
-    if (outbox->parcels == NULL) return NULL;
-    for (uint32_t i = room; i-- > 0;) {
-      outbox->parcels[i].next = outbox->unused;
-      outbox->unused = &outbox->parcels[i];
-    }
+  if (outbox->box != NULL) return true;
+  outbox->box = calloc(1, sizeof *outbox->box + room * sizeof outbox->box->parcel[0]);
+  if (outbox->box == NULL) return false;
+  for (uint32_t i = room; i-- > 0;) {
+    outbox->box->parcel[i].next = outbox->box->unused;
+    outbox->box->unused = &outbox->box->parcel[i];
   }
-  struct trp_parcel *parcel = outbox->unused;
-  outbox->unused = parcel->next;
-  return parcel;
+  return true;
 }
 
 enum trp_err trp_outbox_keep(struct trp_actor *sender, struct trp_ref to,
                              const struct trp_letter *letter) {
   struct trp_outbox *outbox = &sender->self.outbox;
   if (outbox->count == trp_spec_of(sender)->outbox_max) return TRP_OUTBOX_FULL;
-  struct trp_parcel *parcel = new_parcel(sender);
-  if (parcel == NULL) return TRP_NO_MEMORY;
+  if (!make_box(sender)) return TRP_NO_MEMORY;
+  struct trp_parcels *box = outbox->box;
+  struct trp_parcel *parcel = box->unused;
+  box->unused = parcel->next;
   parcel->to = to;
   parcel->next = NULL;
   memcpy(&parcel->letter, letter, sizeof parcel->letter);
   parcel->waiter = (struct trp_waiter){.sender = sender};
   parcel->was_listed = false;
-  if (outbox->last != NULL) outbox->last->next = parcel;
-  if (outbox->last == NULL) outbox->first = parcel;
-  outbox->last = parcel;
+  if (box->last != NULL) box->last->next = parcel;
+  if (box->last == NULL) box->first = parcel;
+  box->last = parcel;
   /* The flush at the end of this turn lists it at the receiver. */
   if (outbox->count++ > 0) return TRP_OK;
   atomic_fetch_or_explicit(&sender->signals, TRP_SIGNAL_ROOM, memory_order_relaxed);
@@ -89,7 +88,8 @@ enum trp_err trp_outbox_keep(struct trp_actor *sender, struct trp_ref to,
 }
 
 bool trp_outbox_holds_for(const struct trp_actor *sender, struct trp_ref to) {
-  for (struct trp_parcel *p = sender->self.outbox.first; p != NULL; p = p->next) {
+  if (sender->self.outbox.count == 0) return false;
+  for (struct trp_parcel *p = sender->self.outbox.box->first; p != NULL; p = p->next) {
     if (trp_ref_equal(p->to, to)) return true;
   }
   return false;
@@ -101,8 +101,8 @@ uint32_t trp_outbox_depth(const struct trp_self *self) {
 }
 
 /* True where an earlier parcel for the same receiver still waits: order is kept. */
-static bool behind(const struct trp_outbox *outbox, const struct trp_parcel *parcel) {
-  for (struct trp_parcel *p = outbox->first; p != parcel; p = p->next) {
+static bool behind(const struct trp_parcels *box, const struct trp_parcel *parcel) {
+  for (struct trp_parcel *p = box->first; p != parcel; p = p->next) {
     if (trp_ref_equal(p->to, parcel->to)) return true;
   }
   return false;
@@ -147,17 +147,13 @@ static uint32_t send_or_list(struct trp_actor *sender, struct trp_parcel *parcel
   return gone;
 }
 
-static void put_away(struct trp_outbox *outbox, struct trp_parcel *parcel) {
-  parcel->next = outbox->unused;
-  outbox->unused = parcel;
-  outbox->count--;
-}
-
 bool trp_outbox_flush(struct trp_actor *sender) {
   struct trp_outbox *outbox = &sender->self.outbox;
-  struct trp_parcel *last = NULL, *parcel = outbox->first;
+  struct trp_parcels *box = outbox->box;
+  if (outbox->count == 0) return true;
+  struct trp_parcel *last = NULL, *parcel = box->first;
   while (parcel != NULL) {
-    uint32_t gone = behind(outbox, parcel) ? 0 : send_or_list(sender, parcel);
+    uint32_t gone = behind(box, parcel) ? 0 : send_or_list(sender, parcel);
     if (gone == 0) {
       last = parcel;
       parcel = parcel->next;
@@ -166,23 +162,26 @@ bool trp_outbox_flush(struct trp_actor *sender) {
     for (; gone > 0; gone--) {
       struct trp_parcel *next = parcel->next;
       if (last != NULL) last->next = next;
-      if (last == NULL) outbox->first = next;
-      put_away(outbox, parcel);
+      if (last == NULL) box->first = next;
+      parcel->next = box->unused;
+      box->unused = parcel;
+      outbox->count--;
       parcel = next;
     }
   }
-  outbox->last = last;
+  box->last = last;
   return outbox->count == 0;
 }
 
 void trp_outbox_drop(struct trp_actor *sender, enum trp_refusal why) {
   struct trp_outbox *outbox = &sender->self.outbox;
-  for (struct trp_parcel *parcel = outbox->first; parcel != NULL; parcel = parcel->next) {
+  struct trp_parcel *first = outbox->box != NULL ? outbox->box->first : NULL;
+  for (struct trp_parcel *parcel = first; parcel != NULL; parcel = parcel->next) {
     struct trp_actor *to = trp_actor_find(sender->system, parcel->to);
     if (parcel->was_listed) trp_waiter_unlist(to, &parcel->waiter);
     atomic_fetch_add_explicit(&to->refused[why], 1, memory_order_relaxed);
     trp_letter_release(sender->system, &parcel->letter, TRP_STOPPED);
   }
-  free(outbox->parcels);
+  free(outbox->box);
   memset(outbox, 0, sizeof *outbox);
 }

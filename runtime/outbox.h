@@ -24,10 +24,15 @@ struct trp_parcel {
   struct trp_parcel *next;
 };
 
-struct trp_outbox {
-  struct trp_parcel *parcels;      /* all of them, made at first use */
+/* Made at the first message that has to wait: most actors never have one. */
+struct trp_parcels {
   struct trp_parcel *first, *last; /* those that wait, oldest first */
   struct trp_parcel *unused;
+  struct trp_parcel parcel[];
+};
+
+struct trp_outbox {
+  struct trp_parcels *box; /* NULL: none yet */
   uint32_t count;
 };
 

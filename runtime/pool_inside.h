@@ -45,6 +45,7 @@ struct trp_worker {
   jmp_buf boundary;
 
   uint64_t seen_steps, seen_cpu_ns; /* the keeper's */
+  uint32_t stuck_ticks;
 };
 
 struct trp_pool {

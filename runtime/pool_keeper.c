@@ -13,6 +13,7 @@
 #include "runtime/thread.h"
 
 enum {
+  LONG_TICKS = 3,  /* stuck for so long: another takes its place, not only its queue */
   TIDY_TICKS = 10, /* between two rounds of looking for idle rings */
   QUIET_TICKS = 30 /* then it rests until a worker is woken; rings have been looked at by then */
 };
@@ -63,6 +64,8 @@ static void judge(struct trp_worker *w) {
   if (busy || (still && sleeps(w->tid))) {
     atomic_store_explicit(&w->stuck, true, memory_order_seq_cst);
   }
+  bool stuck = atomic_load_explicit(&w->stuck, memory_order_relaxed);
+  w->stuck_ticks = stuck ? w->stuck_ticks + 1 : 0;
 }
 
 static void replace_thread(struct trp_worker *w) {
@@ -122,7 +125,7 @@ static bool look(struct trp_pool *pool) {
     replace_thread(w);
     judge(w);
     uint32_t mode = mode_of(w);
-    bool stuck = atomic_load_explicit(&w->stuck, memory_order_relaxed);
+    bool stuck = w->stuck_ticks > LONG_TICKS;
     awake += mode == TRP_WORKER_AWAKE;
     active += !stuck && (mode == TRP_WORKER_AWAKE || mode == TRP_WORKER_IDLE);
   }

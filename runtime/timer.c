@@ -6,22 +6,22 @@ static bool earlier(const struct trp_timer_entry *a, const struct trp_timer_entr
   return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->id < b->id;
 }
 
-static void swap(struct trp_timers *t, size_t i, size_t j) {
+static void swap(struct trp_timers *t, uint32_t i, uint32_t j) {
   struct trp_timer_entry e = t->heap[i];
   t->heap[i] = t->heap[j];
   t->heap[j] = e;
 }
 
-static void sift_up(struct trp_timers *t, size_t i) {
+static void sift_up(struct trp_timers *t, uint32_t i) {
   while (i > 0 && earlier(&t->heap[i], &t->heap[(i - 1) / 2])) {
     swap(t, i, (i - 1) / 2);
     i = (i - 1) / 2;
   }
 }
 
-static void sift_down(struct trp_timers *t, size_t i) {
+static void sift_down(struct trp_timers *t, uint32_t i) {
   for (;;) {
-    size_t least = i, left = 2 * i + 1, right = left + 1;
+    uint32_t least = i, left = 2 * i + 1, right = left + 1;
     if (left < t->count && earlier(&t->heap[left], &t->heap[least])) least = left;
     if (right < t->count && earlier(&t->heap[right], &t->heap[least])) least = right;
     if (least == i) return;
@@ -30,7 +30,7 @@ static void sift_down(struct trp_timers *t, size_t i) {
   }
 }
 
-static void remove_at(struct trp_timers *t, size_t i) {
+static void remove_at(struct trp_timers *t, uint32_t i) {
   t->count--;
   if (i == t->count) return;
   t->heap[i] = t->heap[t->count];
@@ -41,7 +41,7 @@ static void remove_at(struct trp_timers *t, size_t i) {
 static enum trp_err push(struct trp_timers *t, const struct trp_timer_entry *entry) {
   if (t->count == TRP_TIMERS_MAX) return TRP_LIMIT;
   if (t->count == t->room) {
-    size_t room = t->room == 0 ? 4 : t->room * 2;
+    uint32_t room = t->room == 0 ? 4 : t->room * 2;
     struct trp_timer_entry *heap = realloc(t->heap, room * sizeof *heap);
     if (heap == NULL) return TRP_NO_MEMORY;
     t->heap = heap;
@@ -77,7 +77,7 @@ bool trp_timers_take_due(struct trp_timers *timers, uint64_t now_ns, struct trp_
 }
 
 bool trp_timers_remove(struct trp_timers *timers, uint64_t id) {
-  for (size_t i = 0; i < timers->count; i++) {
+  for (uint32_t i = 0; i < timers->count; i++) {
     if (timers->heap[i].id != id || timers->heap[i].kind != TRP_TIMER_USER) continue;
     remove_at(timers, i);
     return true;
@@ -86,7 +86,7 @@ bool trp_timers_remove(struct trp_timers *timers, uint64_t id) {
 }
 
 bool trp_timers_remove_ask(struct trp_timers *timers, uint64_t token) {
-  for (size_t i = 0; i < timers->count; i++) {
+  for (uint32_t i = 0; i < timers->count; i++) {
     if (timers->heap[i].tag != token || timers->heap[i].kind != TRP_TIMER_ASK) continue;
     remove_at(timers, i);
     return true;
@@ -95,13 +95,13 @@ bool trp_timers_remove_ask(struct trp_timers *timers, uint64_t token) {
 }
 
 void trp_timers_remove_user(struct trp_timers *timers) {
-  size_t kept = 0;
-  for (size_t i = 0; i < timers->count; i++) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < timers->count; i++) {
     if (timers->heap[i].kind == TRP_TIMER_USER) continue;
     timers->heap[kept++] = timers->heap[i];
   }
   timers->count = kept;
-  for (size_t i = kept / 2; i-- > 0;) sift_down(timers, i);
+  for (uint32_t i = kept / 2; i-- > 0;) sift_down(timers, i);
 }
 
 uint64_t trp_timers_next_ns(const struct trp_timers *timers) {
@@ -109,8 +109,8 @@ uint64_t trp_timers_next_ns(const struct trp_timers *timers) {
 }
 
 size_t trp_timers_count(const struct trp_timers *timers, enum trp_timer_kind kind) {
-  size_t n = 0;
-  for (size_t i = 0; i < timers->count; i++) n += timers->heap[i].kind == kind;
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < timers->count; i++) n += timers->heap[i].kind == kind;
   return n;
 }
 

@@ -31,7 +31,7 @@ struct trp_timer_entry {
 
 struct trp_timers {
   struct trp_timer_entry *heap;
-  size_t count, room;
+  uint32_t count, room; /* at most TRP_TIMERS_MAX */
   uint64_t last_id;
 };
 
