@@ -50,7 +50,7 @@ static void pack_feed(struct trp_pack *pack, const char *name, const struct trp_
   const struct trp_feed_state *state = &view->state;
   bool known = view->err == TRP_OK;
   enum trp_err error = known ? (enum trp_err)state->error : view->err;
-  trp_pack_map(pack, 9);
+  trp_pack_map(pack, 10);
   trp_pack_member_text(pack, "name", name);
   trp_pack_member_text(pack, "state", known ? trp_feed_state_text(state->state) : "UNKNOWN");
   trp_pack_member_text(pack, "mode", known ? trp_feed_mode_text(state->mode) : "");
@@ -58,6 +58,7 @@ static void pack_feed(struct trp_pack *pack, const char *name, const struct trp_
   trp_pack_member_u64(pack, "updates", state->updates);
   trp_pack_member_u64(pack, "reconnects", state->reconnects);
   trp_pack_member_u64(pack, "gaps", state->gaps);
+  trp_pack_member_u64(pack, "conflated", state->conflated);
   trp_pack_member_text(pack, "error", error == TRP_OK ? "" : trp_err_name(error));
   trp_pack_member_text(pack, "reason", known ? state->reason : trp_err_text(view->err));
 }

@@ -21,7 +21,9 @@ enum trp_feed_phase {
   TRP_FEED_BACKOFF = 6
 };
 
-enum trp_feed_mode { TRP_FEED_STREAM = 1, TRP_FEED_POLL = 2 };
+/* How a feed gets its events. AUTO is a wish alone: it streams, and polls where that fails; a
+ * FEED_STATE says which of the two it does now. */
+enum trp_feed_mode { TRP_FEED_AUTO = 0, TRP_FEED_STREAM = 1, TRP_FEED_POLL = 2 };
 
 /* "LIVE" and so on, "?" for a number outside the list; a plain number, because it may come from a
  * message. Thread: any. */

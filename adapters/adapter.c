@@ -107,6 +107,17 @@ static enum trp_err read_switch(struct reading *r, const struct key *key, void *
   return TRP_OK;
 }
 
+static enum trp_err read_mode(struct reading *r, const struct key *key, void *field) {
+  static const char *const names[] = {"auto", "stream", "poll"}; /* as enum trp_feed_mode */
+  (void)key;
+  for (int i = 0; i < 3; i++) {
+    if (strcmp(r->value, names[i]) != 0) continue;
+    *(enum trp_feed_mode *)field = (enum trp_feed_mode)i;
+    return TRP_OK;
+  }
+  return wrong(r, "takes auto, stream or poll");
+}
+
 /* A copy that lives as long as the config. */
 static char *copy(struct reading *r) {
   size_t i = 0;
@@ -211,6 +222,14 @@ static const struct key keys[] = {
     {"ca_file", read_text, FIELD(ca_file), 0, 4095},
     {"events", read_text, FIELD(events), 0, TRP_NAME_MAX},
     {"stay_disconnected", read_switch, FIELD(stay_disconnected), 0, 0},
+    {"mode", read_mode, FIELD(mode), 0, 0},
+    {"breaker_failures", read_number, FIELD(breaker.failures), 1, TRP_BREAKER_FAILURES_MAX},
+    {"breaker_window_ms", read_number, FIELD(breaker.window_ms), 1, HOUR_MS},
+    {"breaker_probe_ms", read_number, FIELD(breaker.probe_ms), 1, HOUR_MS},
+    {"trust_symbols", read_switch, FIELD(protocol.trust_symbols), 0, 0},
+    NUMBER(lag_ms, 1, HOUR_MS),
+    PROTOCOL(poll_ms, 1, HOUR_MS),
+    PROTOCOL(renew_s, 1, 7 * 24 * 3600),
     NUMBER(connect_ms, 1, HOUR_MS),
     NUMBER(close_ms, 1, HOUR_MS),
     {"backoff_min_ms", read_number, FIELD(backoff.min_ms), 1, HOUR_MS},

@@ -8,9 +8,10 @@
  *
  * Keys are the fields of struct trp_feed_options and of its protocol (machine.h), under the same
  * names, and have the same defaults where they are not given: symbols and streams are lists with
- * commas, stay_disconnected is yes or no, ws_base, http_base, ca_file and events are texts, the
- * rest are numbers. What is wrong is told in a sentence: which key, which value, what is allowed,
- * and what was perhaps meant. Nothing here opens anything.
+ * commas, mode is auto, stream or poll, stay_disconnected and trust_symbols are yes or no, ws_base,
+ * http_base, ca_file and events are texts, the rest are numbers (breaker_failures is that of
+ * `breaker`, and so on). What is wrong is told in a sentence: which key, which value, what is
+ * allowed, and what was perhaps meant. Nothing here opens anything.
  *
  * Ownership: a config owns copies of all texts, and must outlive the system that has its spec.
  * Thread: any; a config is the owner's. */
@@ -32,7 +33,7 @@ const struct trp_adapter *trp_adapter_at(size_t i);
 /* By name; NULL: there is none, and `why` says which there are. */
 const struct trp_adapter *trp_adapter_find(const char *name, char *why, size_t why_bytes);
 
-#define TRP_ADAPTER_KEYS_MAX 32
+#define TRP_ADAPTER_KEYS_MAX 40
 
 struct trp_adapter_config {
   const struct trp_adapter *adapter;

@@ -106,6 +106,53 @@ static enum trp_err parse_snapshot(void *parser, const void *bytes, size_t size,
   return err;
 }
 
+/* ---- by HTTP ------------------------------------------------------------------------------ */
+
+#define TRADES_AT_ONCE 1000
+
+struct heard_by {
+  trp_hear_fn *hear;
+  void *arg;
+};
+
+static void each(void *arg, const struct trp_binance_event *event) {
+  const struct heard_by *by = arg;
+  tell(event, TRP_HEARD_WHOLE, by->hear, by->arg);
+}
+
+static bool poll_url(char *out, size_t size, const char *http_base, const char *const *symbols,
+                     uint32_t count) {
+  return count == 1 ? trp_binance_ticker_url(out, size, http_base, symbols[0])
+                    : trp_binance_tickers_url(out, size, http_base, symbols, count);
+}
+
+static uint32_t poll_weight(uint32_t count) { return count == 1 ? 2 : 4; }
+
+static enum trp_err parse_poll(void *parser, const void *bytes, size_t size, trp_hear_fn *hear,
+                               void *arg) {
+  struct heard_by by = {.hear = hear, .arg = arg};
+  return trp_binance_parse_tickers(parser, bytes, size, each, &by);
+}
+
+static bool trades_url(char *out, size_t size, const char *http_base, const char *symbol,
+                       uint64_t from_id) {
+  uint32_t limit = from_id != 0 ? TRADES_AT_ONCE : 1;
+  return trp_binance_trades_url(out, size, http_base, symbol, from_id, limit);
+}
+
+static enum trp_err parse_trades(void *parser, const void *bytes, size_t size, trp_hear_fn *hear,
+                                 void *arg) {
+  struct heard_by by = {.hear = hear, .arg = arg};
+  return trp_binance_parse_trades(parser, bytes, size, each, &by);
+}
+
+static enum trp_err parse_listing(void *parser, const void *bytes, size_t size,
+                                  trp_listed_fn *listed, void *arg) {
+  return trp_binance_parse_listing(parser, bytes, size, listed, arg);
+}
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
 static enum trp_error_class classify(int64_t code, const char *text) {
   (void)text;
   switch (code) {
@@ -167,6 +214,20 @@ const struct trp_dialect trp_binance_dialect = {
     .parse_snapshot = parse_snapshot,
     .parse_reason = parse_reason,
     .classify = classify,
+    .life_s = 24 * 3600,
+    .quote_ids = TRP_IDS_RISE,
+    .trade_ids = TRP_IDS_COUNT,
+    .poll_symbols = 64,
+    .poll_url = poll_url,
+    .poll_weight = poll_weight,
+    .parse_poll = parse_poll,
+    .trades_url = trades_url,
+    .trades_weight = 4,
+    .trades_limit = TRADES_AT_ONCE,
+    .parse_trades = parse_trades,
+    .listing_url = trp_binance_listing_url,
+    .listing_weight = 20,
+    .parse_listing = parse_listing,
 };
 
 static enum trp_err start(struct trp_self *self, void *state, const void *args) {

@@ -78,6 +78,19 @@ TRP_MUST_USE enum trp_err trp_binance_parse_tickers(struct trp_binance_parser *p
                                                     const void *bytes, size_t size,
                                                     trp_binance_ticker_fn *each, void *arg);
 
+/* Reads the body of GET /api/v3/aggTrades: calls `each` with a TRADE event without symbol for every
+ * one, in their order. Errors as trp_binance_parse_tickers. */
+TRP_MUST_USE enum trp_err trp_binance_parse_trades(struct trp_binance_parser *parser,
+                                                   const void *bytes, size_t size,
+                                                   trp_binance_ticker_fn *each, void *arg);
+
+/* Reads the body of GET /api/v3/exchangeInfo: calls `each` with every symbol. Errors as
+ * trp_binance_parse; MALFORMED too where there is no symbol. */
+TRP_MUST_USE enum trp_err trp_binance_parse_listing(struct trp_binance_parser *parser,
+                                                    const void *bytes, size_t size,
+                                                    void (*each)(void *arg, const char *symbol),
+                                                    void *arg);
+
 /* The scanner and LEJP by themselves, for the differential fuzzer and the benchmark. The scanner
  * says false for whatever is not exactly a shape it knows. */
 bool trp_binance_scan_frame(struct trp_binance_parser *parser, const void *bytes, size_t size,
@@ -122,6 +135,13 @@ bool trp_binance_stream_url(char *out, size_t size, const char *ws_base);
 bool trp_binance_depth_url(char *out, size_t size, const char *http_base, const char *symbol,
                            uint32_t limit);
 bool trp_binance_ticker_url(char *out, size_t size, const char *http_base, const char *symbol);
+
+bool trp_binance_tickers_url(char *out, size_t size, const char *http_base,
+                             const char *const *symbols, uint32_t count);
+bool trp_binance_listing_url(char *out, size_t size, const char *http_base);
+/* from_id 0: the newest `limit` of them. */
+bool trp_binance_trades_url(char *out, size_t size, const char *http_base, const char *symbol,
+                            uint64_t from_id, uint32_t limit);
 
 /* The request weight of a depth snapshot with that limit. */
 uint32_t trp_binance_depth_weight(uint32_t limit);

@@ -95,9 +95,18 @@ enum trp_error_class {
 /* "transient" and so on, never NULL. */
 const char *trp_error_class_text(enum trp_error_class error_class);
 
+/* What an exchange's ids of quotes or trades are worth, for one symbol. */
+enum trp_id_order {
+  TRP_IDS_NONE = 0, /* it sends none, or they mean nothing */
+  TRP_IDS_RISE,     /* a later one has a greater id */
+  TRP_IDS_COUNT     /* the next one has the next id */
+};
+
+typedef void trp_listed_fn(void *arg, const char *symbol);
+
 /* ---- the table ------------------------------------------------------------------------------ */
 
-/* Everything must be set but what says "NULL" or "0". */
+/* Everything up to `classify` must be set but what says "NULL" or "0". */
 struct trp_dialect {
   const char *name;      /* "binance" */
   const char *venue;     /* ".BINANCE": "BTCUSDT.BINANCE" is the symbol's name in the house */
@@ -156,6 +165,36 @@ struct trp_dialect {
   /* What the exchange's code or text means; TRP_CLASS_COUNT: nothing special, its HTTP status
    * decides. */
   enum trp_error_class (*classify)(int64_t code, const char *text);
+
+  /* -- From here on everything may be left out. -- */
+
+  uint32_t life_s; /* the exchange ends a connection after so long; 0: it does not */
+  enum trp_id_order quote_ids, trade_ids;
+
+  /* Polling of quotes: one request for up to poll_symbols of them; it is heard as QUOTEs with
+   * symbols, of which those not asked for are passed over, or REFUSED. 0: the best levels of each
+   * symbol's snapshot are its quote. */
+  uint32_t poll_symbols;
+  bool (*poll_url)(char *out, size_t size, const char *http_base, const char *const *symbols,
+                   uint32_t count);
+  uint32_t (*poll_weight)(uint32_t count);
+  enum trp_err (*parse_poll)(void *parser, const void *bytes, size_t size, trp_hear_fn *hear,
+                             void *arg);
+
+  /* Polling of a symbol's trades where their ids COUNT: those from `from_id` on, at most
+   * trades_limit, or (0) the newest; heard as TRADEs without symbol in order, or REFUSED. NULL:
+   * they are not polled. */
+  bool (*trades_url)(char *out, size_t size, const char *http_base, const char *symbol,
+                     uint64_t from_id);
+  uint32_t trades_weight, trades_limit;
+  enum trp_err (*parse_trades)(void *parser, const void *bytes, size_t size, trp_hear_fn *hear,
+                               void *arg);
+
+  /* All symbols that can be subscribed to. NULL: nobody can say, and none is refused for it. */
+  bool (*listing_url)(char *out, size_t size, const char *http_base);
+  uint32_t listing_weight;
+  enum trp_err (*parse_listing)(void *parser, const void *bytes, size_t size, trp_listed_fn *each,
+                                void *arg);
 };
 
 /* The class of an error: the exchange's code (0: none) and text ("" or NULL: none), then the HTTP

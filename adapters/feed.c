@@ -6,7 +6,7 @@
 
 #include "adapters/feed_actor.h"
 
-enum { CONNECT_MS = 10000, CLOSE_MS = 1000 };
+enum { CONNECT_MS = 10000, CLOSE_MS = 1000, LAG_MS = 5000 };
 
 /* ---- commands ---- */
 
@@ -52,7 +52,10 @@ static void on_symbol(struct trp_feed *f, const struct trp_feed_command *command
     err = trp_machine_unsubscribe(f->machine, now, symbol);
     done = "unsubscribed";
   }
-  trp_feed_answer(f, token, err, err != TRP_OK ? trp_err_text(err) : done);
+  char unknown[sizeof((struct trp_result *)0)->text];
+  bool lacks =
+      err == TRP_INVALID && trp_machine_is_unknown(f->machine, symbol, unknown, sizeof unknown);
+  trp_feed_answer(f, token, err, lacks ? unknown : err != TRP_OK ? trp_err_text(err) : done);
 }
 
 static enum trp_err on_connect(struct trp_feed *f, uint64_t token) {
@@ -108,6 +111,7 @@ static struct trp_feed_options with_defaults(const struct trp_feed_options *give
   if (o.events == NULL) o.events = "event_engine";
   if (o.connect_ms == 0) o.connect_ms = CONNECT_MS;
   if (o.close_ms == 0) o.close_ms = CLOSE_MS;
+  if (o.lag_ms == 0) o.lag_ms = LAG_MS;
   o.protocol.http_base = o.http_base;
   return o;
 }
@@ -127,10 +131,13 @@ enum trp_err trp_feed_start(struct trp_self *self, void *state, const void *args
   f->dialect = dialect;
   f->options = with_defaults(given, dialect);
   f->options.protocol.seed = trp_random(self);
+  f->options.protocol.not_before_ns = given->net->http_not_before_ns;
   f->net = given->net;
   trp_net_bind(f->net, trp_self_system(self), trp_self_ref(self));
   for (int i = 0; i < TRP_MACHINE_LINKS_MAX; i++)
     trp_backoff_init(&f->links[i].backoff, &f->options.backoff);
+  trp_breaker_init(&f->breaker, &f->options.breaker);
+  trp_backlog_init(&f->backlog, TRP_MACHINE_SYMBOLS_MAX);
   struct trp_machine_out out = trp_feed_outputs(f);
   enum trp_err err = trp_machine_new(&f->machine, dialect, &f->options.protocol, &out);
   if (err == TRP_OK) err = trp_publisher_start(self, &f->publisher, f->options.events);
@@ -152,6 +159,7 @@ static enum trp_err on_timer(struct trp_feed *f, const struct trp_timer *timer) 
   uint64_t now = trp_now_ns(f->self);
   look_at_the_wall(f, now);
   trp_machine_tick(f->machine, now);
+  f->net->http_not_before_ns = trp_machine_not_before(f->machine);
   return trp_feed_mend_links(f);
 }
 
@@ -187,8 +195,7 @@ enum trp_err trp_feed_ready(struct trp_self *self, void *state) {
 void trp_feed_stop(struct trp_self *self, void *state) {
   struct trp_feed *f = state;
   f->self = self;
-  for (int i = 0; i < TRP_MACHINE_LINKS_MAX; i++)
-    if (f->links[i].closing) trp_stop_hold(self); /* begun before the pill, to be waited for too */
+  trp_feed_hold_closing(f); /* begun before the pill, to be waited for too */
   trp_feed_disconnect(f, "stopping");
 }
 
@@ -198,5 +205,6 @@ void trp_feed_end(struct trp_self *self, void *state, enum trp_end_reason reason
   f->self = self;
   if (f->net == NULL) return; /* its arguments were wrong */
   trp_feed_cancel_all(f);
+  trp_backlog_fini(&f->backlog);
   trp_machine_destroy(&f->machine);
 }

@@ -15,13 +15,23 @@
  * refresh tells whole books again, for who came late or heard of an EVENT_GAP: subscribe first,
  * then ask.
  *
- * While the event engine has no room, events wait here and in the socket; none is lost.
+ * Modes: STREAM, POLL, and AUTO, which streams, and polls over HTTP while its breaker is open:
+ * after so many lost connections in a minute. Every half minute it tries the stream again, polling
+ * on until that is live. What is polled is marked (TRP_POLLED), and goes on in the stream without a
+ * gap or a repeat as far as the exchange numbers it. A connection that is to end is renewed before
+ * it does. A Retry-After outlives the incarnation: it is kept with the net.
+ *
+ * While the event engine has no room, the newest quote of each symbol waits here (the others are
+ * counted as conflated), trades and books wait here and in the socket, and none of these is lost.
+ * Where that lasts for lag_ms, the stream is read on all the same: trades are let go, their gap
+ * told afterwards by FEED_GAP, and books told whole again.
  *
  * The net belongs to the slot: the spec's loop must be &net->loop. Thread: the slot's own. */
 #ifndef TRP_ADAPTERS_FEED_H
 #define TRP_ADAPTERS_FEED_H
 
 #include "adapters/backoff.h"
+#include "adapters/breaker.h"
 #include "adapters/machine.h"
 #include "adapters/net.h"
 
@@ -34,10 +44,13 @@ struct trp_feed_options {
   const char *ca_file;        /* TLS: an own authority; NULL: the system's */
   const char *const *symbols; /* as the exchange writes them */
   uint32_t symbol_count;
-  const char *events;     /* the event engine's name: "event_engine" */
+  const char *events;      /* the event engine's name: "event_engine" */
+  enum trp_feed_mode mode; /* AUTO */
+  struct trp_breaker_options breaker;
   bool stay_disconnected; /* wait for a connect command */
   uint32_t connect_ms;    /* 10,000: until a stream stands */
   uint32_t close_ms;      /* 1,000: for the closing handshake */
+  uint32_t lag_ms;        /* 5,000: that trades and books wait for a consumer */
   struct trp_backoff_options backoff;
   struct trp_machine_options protocol; /* http_base is set from above */
   uint64_t wall_ns;                    /* Unix time at the system's 0; 0: asked of the machine */

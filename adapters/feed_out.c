@@ -7,11 +7,19 @@
 
 /* ---- the actor tells ---- */
 
+/* What the breaker does is said where it is not at rest. */
+static void put_reason(const struct trp_feed *f, const char *reason,
+                       char out[sizeof((struct trp_feed_state *)0)->reason]) {
+  static const char *const text[] = {"", "; the breaker is open", "; the breaker is half open"};
+  snprintf(out, sizeof((struct trp_feed_state *)0)->reason, "%.90s%s", reason,
+           text[f->breaker.state]);
+}
+
 void trp_feed_fill_state(const struct trp_feed *f, struct trp_feed_state *out) {
   const struct trp_machine_stats *stats = trp_machine_stats(f->machine);
   memset(out, 0, sizeof *out);
   out->state = (uint32_t)f->phase;
-  out->mode = TRP_FEED_STREAM;
+  out->mode = f->polling ? TRP_FEED_POLL : TRP_FEED_STREAM;
   out->symbols = trp_machine_symbols(f->machine);
   out->error = f->last_error;
   out->updates = stats->updates;
@@ -19,13 +27,14 @@ void trp_feed_fill_state(const struct trp_feed *f, struct trp_feed_state *out) {
     out->reconnects += f->links[i].connects > 0 ? f->links[i].connects - 1 : 0;
   out->gaps = stats->gaps;
   out->inexact = stats->inexact;
+  out->conflated = f->backlog.stats.conflated;
   snprintf(out->name, sizeof out->name, "%s", trp_self_name(f->self));
   /* What was told when the phase began may be old by now. */
-  bool connected =
-      f->phase == TRP_FEED_SYNCING || f->phase == TRP_FEED_LIVE || f->phase == TRP_FEED_STALE;
+  bool is_its = f->phase == TRP_FEED_SYNCING || f->phase == TRP_FEED_LIVE ||
+                f->phase == TRP_FEED_STALE || f->phase == TRP_FEED_POLLING;
   char now[TRP_MACHINE_REASON_BYTES];
   trp_machine_reason(f->machine, now);
-  snprintf(out->reason, sizeof out->reason, "%s", connected ? now : f->reason);
+  put_reason(f, is_its ? now : f->reason, out->reason);
 }
 
 void trp_feed_set_phase(struct trp_feed *f, enum trp_feed_phase phase, const char *reason) {
@@ -34,8 +43,7 @@ void trp_feed_set_phase(struct trp_feed *f, enum trp_feed_phase phase, const cha
   snprintf(f->reason, sizeof f->reason, "%s", reason);
   struct trp_feed_state event;
   trp_feed_fill_state(f, &event);
-  _Static_assert(sizeof event.reason == sizeof f->reason, "the same text");
-  memcpy(event.reason, f->reason, sizeof event.reason);
+  put_reason(f, f->reason, event.reason);
   trp_publish(f->self, &f->publisher, TRP_FEED_STATE, &event, sizeof event);
   trp_journal(f->self, TRP_FEED_STATE, &event, sizeof event);
   trp_log(f->self, TRP_LOG_INFO, "feed.state", "state=%s reason=\"%s\" symbols=%u updates=%" PRIu64,
@@ -60,62 +68,74 @@ void trp_feed_answer_waiters(struct trp_feed *f) {
 
 static enum trp_err on_send_text(void *arg, uint32_t link, const char *text, size_t size) {
   struct trp_feed *f = arg;
-  return f->net->ops->ws_send(f->net, f->links[link].id, false, text, size);
+  return f->net->ops->ws_send(f->net, f->links[link].conns[TRP_FEED_NOW].id, false, text, size);
 }
 
-static enum trp_err on_request(void *arg, uint32_t link, const char *symbol, const char *url) {
-  struct trp_feed *f = arg;
+static enum trp_err send_request(struct trp_feed *f, const struct trp_net_request *get,
+                                 struct trp_feed_request **out) {
   struct trp_feed_request *free_one = NULL;
+  if (!f->wanted) return TRP_WRONG_STATE; /* it disconnects */
   for (int i = 0; i < TRP_FEED_REQUESTS_MAX && free_one == NULL; i++) {
     if (f->requests[i].id == 0) free_one = &f->requests[i];
   }
   if (free_one == NULL) return TRP_BUSY;
-  struct trp_net_request get = {.url = url, .ca_file = f->options.ca_file};
-  enum trp_err err = f->net->ops->http_send(f->net, &get, &free_one->id);
+  memset(free_one, 0, sizeof *free_one);
+  enum trp_err err = f->net->ops->http_send(f->net, get, &free_one->id);
   if (err != TRP_OK) {
     free_one->id = 0;
     return err;
   }
-  free_one->link = link;
-  snprintf(free_one->symbol, sizeof free_one->symbol, "%s", symbol);
   trp_account(f->self, TRP_RES_SOCKET, 1);
+  *out = free_one;
   return TRP_OK;
+}
+
+static enum trp_err on_request_snapshot(void *arg, uint32_t link, const char *symbol,
+                                        const char *url) {
+  struct trp_feed *f = arg;
+  struct trp_feed_request *sent;
+  struct trp_net_request get = {.url = url, .ca_file = f->options.ca_file};
+  enum trp_err err = send_request(f, &get, &sent);
+  if (err != TRP_OK) return err;
+  sent->link = link;
+  snprintf(sent->symbol, sizeof sent->symbol, "%s", symbol);
+  return TRP_OK;
+}
+
+static enum trp_err on_request(void *arg, const struct trp_machine_request *request) {
+  struct trp_feed *f = arg;
+  struct trp_feed_request *sent;
+  struct trp_net_request get = {.url = request->url,
+                                .ca_file = f->options.ca_file,
+                                .timeout_ms = request->timeout_ms,
+                                .frame_max = request->body_max};
+  enum trp_err err = send_request(f, &get, &sent);
+  if (err == TRP_OK) sent->ticket = request->ticket;
+  return err;
 }
 
 static void on_quote(void *arg, const struct trp_quote *quote, uint64_t update_id) {
   (void)update_id;
-  struct trp_feed *f = arg;
-  trp_publish(f->self, &f->publisher, TRP_QUOTE, quote, sizeof *quote);
+  trp_feed_put_quote(arg, quote);
 }
 
-static void on_trade(void *arg, const struct trp_trade *trade) {
-  struct trp_feed *f = arg;
-  trp_publish(f->self, &f->publisher, TRP_TRADE, trade, sizeof *trade);
-}
+static void on_trade(void *arg, const struct trp_trade *trade) { trp_feed_put_trade(arg, trade); }
 
-static void on_book(void *arg, const struct trp_book *book) {
-  struct trp_feed *f = arg;
-  size_t bytes = sizeof *book + book->levels_count * sizeof(struct trp_level);
-  trp_publish(f->self, &f->publisher, TRP_BOOK, book, bytes);
-}
+static void on_book(void *arg, const struct trp_book *book) { trp_feed_put_book(arg, book); }
 
 static void on_gap(void *arg, uint32_t symbol, uint64_t expected, uint64_t got) {
-  struct trp_feed *f = arg;
-  struct trp_feed_gap gap = {.expected = expected, .got = got, .symbol = symbol};
-  snprintf(gap.name, sizeof gap.name, "%s", trp_self_name(f->self));
-  trp_publish(f->self, &f->publisher, TRP_FEED_GAP, &gap, sizeof gap);
-  trp_journal(f->self, TRP_FEED_GAP, &gap, sizeof gap);
-  trp_log(f->self, TRP_LOG_WARN, "feed.gap", "symbol=%s expected=%" PRIu64 " got=%" PRIu64,
-          trp_symbol_name(symbol), expected, got);
+  trp_feed_put_gap(arg, symbol, expected, got);
 }
 
 static void on_notice(void *arg, const struct trp_machine_notice *notice) {
-  static const char *const events[] = {"feed.subscribed",      "feed.unsubscribed", "feed.refused",
-                                       "feed.synced",          "feed.stale",        "feed.fresh",
-                                       "feed.snapshot_failed", "feed.bad_frame",    "feed.crossed",
-                                       "feed.complaint"};
+  static const char *const events[] = {
+      "feed.subscribed",    "feed.unsubscribed", "feed.refused",         "feed.synced",
+      "feed.stale",         "feed.fresh",        "feed.snapshot_failed", "feed.bad_frame",
+      "feed.crossed",       "feed.complaint",    "feed.unknown_symbol",  "feed.poll_failed",
+      "feed.listing_failed"};
   struct trp_feed *f = arg;
   bool bad = notice->err != TRP_OK;
+  if (notice->kind == TRP_NOTICE_UNKNOWN) f->last_error = (uint32_t)notice->err;
   trp_log(f->self, bad ? TRP_LOG_WARN : TRP_LOG_DEBUG, events[notice->kind],
           "symbol=%s error=%s class=%s code=%" PRId64 " text=\"%s\"",
           notice->symbol != 0 ? trp_symbol_name(notice->symbol) : "-", trp_err_name(notice->err),
@@ -124,7 +144,7 @@ static void on_notice(void *arg, const struct trp_machine_notice *notice) {
 
 static void on_state(void *arg, enum trp_feed_phase state, const char *reason) {
   struct trp_feed *f = arg;
-  if (f->wanted && trp_feed_any_open(f)) trp_feed_set_phase(f, state, reason);
+  if (f->wanted && (f->polling || trp_feed_any_open(f))) trp_feed_set_phase(f, state, reason);
 }
 
 static void on_reconnect(void *arg, uint32_t link, enum trp_error_class error_class,
@@ -136,15 +156,30 @@ static void on_reconnect(void *arg, uint32_t link, enum trp_error_class error_cl
           trp_error_class_text(error_class), reason);
 }
 
+static void on_renew(void *arg, uint32_t link, const char *reason) {
+  struct trp_feed *f = arg;
+  f->mend = f->links[link].renew = true;
+  trp_log(f->self, TRP_LOG_INFO, "feed.renew", "link=%u reason=\"%s\"", link, reason);
+}
+
+static void on_release(void *arg, uint32_t link) {
+  struct trp_feed *f = arg;
+  f->mend = f->links[link].release = true;
+  trp_log(f->self, TRP_LOG_INFO, "feed.renewed", "link=%u", link);
+}
+
 struct trp_machine_out trp_feed_outputs(struct trp_feed *f) {
   return (struct trp_machine_out){.arg = f,
                                   .send_text = on_send_text,
-                                  .request_snapshot = on_request,
+                                  .request_snapshot = on_request_snapshot,
                                   .quote = on_quote,
                                   .trade = on_trade,
                                   .book = on_book,
                                   .gap = on_gap,
                                   .notice = on_notice,
                                   .state = on_state,
-                                  .reconnect = on_reconnect};
+                                  .reconnect = on_reconnect,
+                                  .request = on_request,
+                                  .renew = on_renew,
+                                  .release = on_release};
 }

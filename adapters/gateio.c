@@ -143,6 +143,11 @@ static enum trp_err parse_snapshot(void *parser, const void *bytes, size_t size,
   return err;
 }
 
+static enum trp_err parse_listing(void *parser, const void *bytes, size_t size,
+                                  trp_listed_fn *listed, void *arg) {
+  return trp_gateio_parse_listing(parser, bytes, size, listed, arg);
+}
+
 /* Codes of the stream are positive and few; in HTTP the label stands for them, which the parser
  * does not keep, so the words decide and then the status. */
 static enum trp_error_class classify(int64_t code, const char *text) {
@@ -191,6 +196,11 @@ const struct trp_dialect trp_gateio_dialect = {
     .parse_snapshot = parse_snapshot,
     .parse_reason = parse_reason,
     .classify = classify,
+    .quote_ids = TRP_IDS_RISE, /* ids of the book, here as in its snapshots */
+    .trade_ids = TRP_IDS_RISE,
+    .listing_url = trp_gateio_listing_url,
+    .listing_weight = 1,
+    .parse_listing = parse_listing,
 };
 
 static enum trp_err start(struct trp_self *self, void *state, const void *args) {

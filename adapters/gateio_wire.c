@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "adapters/gateio_parser.h"
+#include "adapters/json_listing.h"
 
 #define BOOK_PATH "/api/v4/spot/order_book"
 
@@ -168,6 +169,20 @@ bool trp_gateio_book_url(char *out, size_t size, const char *http_base, const ch
   trp_wire_put_u64(&url, limit);
   trp_wire_put(&url, "&with_id=true");
   return !url.full;
+}
+
+bool trp_gateio_listing_url(char *out, size_t size, const char *http_base) {
+  struct trp_wire_text url;
+  trp_wire_text_begin(&url, out, size);
+  trp_wire_put(&url, http_base);
+  trp_wire_put(&url, "/api/v4/spot/currency_pairs");
+  return !url.full;
+}
+
+enum trp_err trp_gateio_parse_listing(struct trp_gateio_parser *parser, const void *bytes,
+                                      size_t size, void (*each)(void *arg, const char *symbol),
+                                      void *arg) {
+  return trp_json_listing(bytes, size, "[].id", each, arg, &parser->reason);
 }
 
 bool trp_gateio_symbol_of_url(const char *url, char *out, size_t size) {

@@ -130,6 +130,14 @@ bool trp_gateio_stream_url(char *out, size_t size, const char *ws_base);
 bool trp_gateio_book_url(char *out, size_t size, const char *http_base, const char *symbol,
                          uint32_t limit);
 
+/* The list of pairs: its URL, and its body, of which `each` gets every pair. Errors of the latter
+ * as trp_gateio_parse; MALFORMED too where there is none. */
+bool trp_gateio_listing_url(char *out, size_t size, const char *http_base);
+TRP_MUST_USE enum trp_err trp_gateio_parse_listing(struct trp_gateio_parser *parser,
+                                                   const void *bytes, size_t size,
+                                                   void (*each)(void *arg, const char *symbol),
+                                                   void *arg);
+
 /* The symbol of a URL with "/api/v4/spot/order_book?..currency_pair=X"; false where there is none.
  */
 bool trp_gateio_symbol_of_url(const char *url, char *out, size_t size);

@@ -1,5 +1,6 @@
 #include "adapters/machine.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,10 @@
 #include "adapters/machine_inside.h"
 
 #define LEVELS_MAX_LIMIT 20000 /* both sides as one message stay below TRP_BODY_MAX */
+#define LISTING_MIN_MS 5000
+#define LISTING_MAX_MS 300000
 #define GIVE_UP_MAX_NS (600000 * MS_NS)
+#define LIFE_PARTS 24  /* the last of so many of a connection's life is left to the exchange */
 #define QUIET_FACTOR 3 /* a pause this many times the longest lately is stale */
 
 /* ---- telling ------------------------------------------------------------------------------ */
@@ -73,6 +77,8 @@ static void fill_defaults(struct trp_machine_options *o, const struct trp_dialec
   set_default(&o->snapshot_timeout_ms, 15000);
   set_default(&o->weight_per_min, dialect->weight_per_min);
   set_default(&o->book_levels_max, 10000);
+  set_default(&o->poll_ms, 800);
+  set_default(&o->renew_s, dialect->life_s - dialect->life_s / LIFE_PARTS);
 }
 
 static bool options_valid(const struct trp_machine_options *o, const struct trp_dialect *dialect) {
@@ -128,7 +134,10 @@ enum trp_err trp_machine_new(struct trp_machine **out, const struct trp_dialect 
   m->options.http_base = strcpy(m->http_base, filled.http_base);
   m->out = *outputs;
   m->chance = filled.seed;
-  m->next_id = 1;
+  m->next_id = m->next_ticket = 1;
+  m->paused_until_ns = filled.not_before_ns;
+  trp_backoff_init(&m->listing_backoff, &(struct trp_backoff_options){.min_ms = LISTING_MIN_MS,
+                                                                      .max_ms = LISTING_MAX_MS});
   m->state = TRP_FEED_CONNECTING;
   enum trp_err err = count_links(m) ? TRP_OK : TRP_INVALID;
   if (err == TRP_OK && !allocate(m)) err = TRP_NO_MEMORY;
@@ -148,6 +157,8 @@ void trp_machine_destroy(struct trp_machine **machine) {
   free(m->buckets);
   free(m->symbols);
   free(m->book_out);
+  free(m->parked);
+  trp_listing_fini(&m->listing);
   free(m);
   *machine = NULL;
 }
@@ -164,40 +175,81 @@ static bool is_refused(const struct symbol *symbol) {
 }
 
 static bool is_in_sync(const struct trp_machine *m, const struct symbol *symbol) {
-  return trp_machine_is_on(symbol) && (!trp_machine_has_books(m) || symbol->book.synced);
+  bool on = trp_machine_is_on(symbol) || (symbol->bridged && m->links[symbol->link].old_open);
+  return on && (!trp_machine_has_books(m) || symbol->book.synced);
 }
 
 static bool any_open(const struct trp_machine *m) {
   for (uint32_t i = 0; i < m->link_count; i++)
-    if (m->links[i].open) return true;
+    if (trp_machine_stands(&m->links[i])) return true;
+  return false;
+}
+
+/* What the symbols are like. */
+struct tally {
+  uint32_t wanted, synced, refused, stale;
+};
+
+static struct tally count_symbols(const struct trp_machine *m) {
+  struct tally tally = {0};
+  for (uint32_t i = 0; i < m->count; i++) {
+    const struct symbol *symbol = &m->symbols[i];
+    if (!symbol->wanted) continue;
+    tally.wanted++;
+    tally.stale += symbol->stale;
+    if (is_refused(symbol))
+      tally.refused++;
+    else
+      tally.synced += is_in_sync(m, symbol);
+  }
+  return tally;
+}
+
+bool trp_machine_is_live(const struct trp_machine *m) {
+  struct tally tally = count_symbols(m);
+  for (uint32_t i = 0; i < m->link_count; i++)
+    if (trp_machine_needs(m, i) && !m->links[i].open) return false;
+  return tally.stale == 0 && tally.synced + tally.refused == tally.wanted;
+}
+
+__attribute__((format(printf, 2, 3))) static void add(char reason[TRP_MACHINE_REASON_BYTES],
+                                                      const char *format, ...) {
+  va_list arguments;
+  size_t used = strlen(reason);
+  va_start(arguments, format);
+  vsnprintf(reason + used, TRP_MACHINE_REASON_BYTES - used, format, arguments);
+  va_end(arguments);
+}
+
+static enum trp_feed_phase judge_streams(const struct trp_machine *m,
+                                         char reason[TRP_MACHINE_REASON_BYTES]) {
+  if (!any_open(m)) {
+    add(reason, "not connected");
+    return TRP_FEED_CONNECTING;
+  }
+  struct tally tally = count_symbols(m);
+  if (tally.stale != 0)
+    add(reason, "%u of %u symbols without data", tally.stale, tally.wanted);
+  else
+    add(reason, "%u of %u symbols in sync", tally.synced, tally.wanted);
+  if (tally.refused != 0) add(reason, ", %u refused", tally.refused);
+  if (tally.stale != 0) return TRP_FEED_STALE;
+  return tally.synced + tally.refused < tally.wanted ? TRP_FEED_SYNCING : TRP_FEED_LIVE;
+}
+
+static bool any_unknown(const struct trp_machine *m) {
+  for (uint32_t i = 0; i < m->count; i++)
+    if (m->symbols[i].unknown && m->symbols[i].wanted) return true;
   return false;
 }
 
 static enum trp_feed_phase judge(const struct trp_machine *m,
                                  char reason[TRP_MACHINE_REASON_BYTES]) {
-  uint32_t wanted = 0, synced = 0, refused = 0, stale = 0;
-  if (!any_open(m)) {
-    snprintf(reason, TRP_MACHINE_REASON_BYTES, "not connected");
-    return TRP_FEED_CONNECTING;
-  }
-  for (uint32_t i = 0; i < m->count; i++) {
-    const struct symbol *symbol = &m->symbols[i];
-    if (!symbol->wanted) continue;
-    wanted++;
-    stale += symbol->stale;
-    if (is_refused(symbol))
-      refused++;
-    else
-      synced += is_in_sync(m, symbol);
-  }
-  int used = stale != 0 ? snprintf(reason, TRP_MACHINE_REASON_BYTES,
-                                   "%u of %u symbols without data", stale, wanted)
-                        : snprintf(reason, TRP_MACHINE_REASON_BYTES, "%u of %u symbols in sync",
-                                   synced, wanted);
-  if (refused != 0)
-    snprintf(reason + used, TRP_MACHINE_REASON_BYTES - (size_t)used, ", %u refused", refused);
-  if (stale != 0) return TRP_FEED_STALE;
-  return synced + refused < wanted ? TRP_FEED_SYNCING : TRP_FEED_LIVE;
+  reason[0] = '\0';
+  enum trp_feed_phase phase =
+      m->polling ? trp_machine_judge_polling(m, reason) : judge_streams(m, reason);
+  if (phase != TRP_FEED_CONNECTING && any_unknown(m)) add(reason, ": %s", m->unknown_text);
+  return phase;
 }
 
 /* Progress on the way to LIVE is not told, it would be a message a symbol. */
@@ -251,16 +303,33 @@ void trp_machine_wall(struct trp_machine *m, uint64_t now_ns, int64_t wall_us) {
   m->wall_offset_us = wall_us - (int64_t)(now_ns / 1000);
 }
 
+/* Beside the stream there is another source of the same, for now. */
+static void expect_merging(struct trp_machine *m, uint32_t link) {
+  m->links[link].merge_until_ns = NEVER_NS;
+  for (uint32_t i = 0; i < m->count; i++)
+    if (m->symbols[i].link == link) trp_machine_part(&m->symbols[i]);
+}
+
 void trp_machine_opened(struct trp_machine *m, uint32_t link, uint64_t now_ns) {
   if (link >= m->link_count) return;
   struct link *l = &m->links[link];
-  m->now_ns = l->frame_ns = l->ping_ns = now_ns;
+  m->now_ns = now_ns;
+  if (l->open && m->out.release != NULL) {
+    l->old_open = true;
+    l->released = false;
+    l->old_frame_ns = l->frame_ns;
+  }
+  l->frame_ns = l->ping_ns = l->opened_ns = now_ns;
   l->open = true;
-  l->reconnect_asked = false;
+  l->reconnect_asked = l->renew_asked = false;
   l->bad_in_a_row = 0;
-  l->all_stale_ns = 0;
+  l->all_stale_ns = l->level_ns = 0;
   if (l->give_up_ns == 0) l->give_up_ns = m->options.stale_give_up_ms * MS_NS;
-  trp_machine_forget_requests(m, link);
+  if (l->old_open)
+    trp_machine_carry_over(m, link);
+  else
+    trp_machine_forget_requests(m, link);
+  if (l->old_open || m->polling || trp_machine_is_filling(m)) expect_merging(m, link);
   trp_machine_pump_requests(m, link);
   trp_machine_update_state(m);
 }
@@ -268,8 +337,15 @@ void trp_machine_opened(struct trp_machine *m, uint32_t link, uint64_t now_ns) {
 void trp_machine_closed(struct trp_machine *m, uint32_t link, uint64_t now_ns) {
   m->now_ns = now_ns;
   if (link >= m->link_count || !m->links[link].open) return;
-  m->links[link].open = false;
-  trp_machine_forget_requests(m, link);
+  struct link *l = &m->links[link];
+  l->open = false;
+  l->level_ns = 0;
+  if (l->old_open) {
+    trp_machine_carry_over(m, link);
+    expect_merging(m, link);
+  } else {
+    trp_machine_forget_requests(m, link);
+  }
   trp_machine_update_state(m);
 }
 
@@ -297,7 +373,7 @@ static void became_stale(struct trp_machine *m, struct symbol *symbol) {
 
 /* Something that can have data: other subscriptions of it may be refused. */
 static bool is_waited_for(const struct symbol *symbol) {
-  bool on = false;
+  bool on = symbol->bridged;
   for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++) on |= symbol->legs[i].state == LEG_ON;
   return on && symbol->wanted && !symbol->absent;
 }
@@ -336,17 +412,23 @@ static void ping(struct trp_machine *m, uint32_t link) {
   m->stats.pings++;
 }
 
+static void tick_link(struct trp_machine *m, uint32_t i) {
+  if (!trp_machine_stands(&m->links[i])) return;
+  if (trp_machine_since(m, m->links[i].frame_ns) >= m->options.heartbeat_ms * MS_NS)
+    trp_machine_ask_reconnect(m, i, TRP_CLASS_TRANSIENT, "no frame for longer than the heartbeat");
+  check_staleness(m, i);
+  trp_machine_tick_renewal(m, i);
+  if (!m->links[i].open) return;
+  ping(m, i);
+  trp_machine_pump_requests(m, i);
+}
+
 void trp_machine_tick(struct trp_machine *m, uint64_t now_ns) {
   m->now_ns = now_ns;
-  for (uint32_t i = 0; i < m->link_count; i++) {
-    if (!m->links[i].open) continue;
-    if (trp_machine_since(m, m->links[i].frame_ns) >= m->options.heartbeat_ms * MS_NS)
-      trp_machine_ask_reconnect(m, i, TRP_CLASS_TRANSIENT,
-                                "no frame for longer than the heartbeat");
-    check_staleness(m, i);
-    ping(m, i);
-    trp_machine_pump_requests(m, i);
-  }
+  for (uint32_t i = 0; i < m->link_count; i++) tick_link(m, i);
   trp_machine_pump_snapshots(m);
+  trp_machine_tick_asked(m);
+  trp_machine_pump_polls(m);
+  trp_machine_pump_listing(m);
   trp_machine_update_state(m);
 }

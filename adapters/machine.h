@@ -14,6 +14,17 @@
  * are numbered from 0; the owner keeps trp_machine_links of them standing. All of a symbol's
  * subscriptions are on one link; what happens to a link touches its symbols alone.
  *
+ * Renewal: where the exchange says that a connection will end, or its life nears its end, the
+ * machine asks to renew() its link. The owner dials a successor while the connection stands, and
+ * says opened() of it: from then on the old connection is the link's predecessor, whose frames come
+ * by old_frame(). Both are read, and each update is given out once, by the exchange's ids; when the
+ * successor is subscribed, acknowledged and level with it, the machine says release(), and the
+ * owner closes the predecessor.
+ *
+ * Polling, of what is not streamed: on order of the owner (trp_machine_poll) quotes, and trades
+ * where ids count them, are asked for by HTTP, and marked TRP_POLLED. When the stream is back it
+ * goes on at the very trade where the polling ended.
+ *
  * Limits kept here: texts a second and subscriptions a link, snapshots in flight and their weight a
  * minute, Retry-After. Two clocks: heartbeat per link (any frame) and staleness per symbol (its
  * data only; learned longer for quiet symbols).
@@ -35,7 +46,7 @@
 #include "proto/messages.h"
 
 #define TRP_MACHINE_TICK_MS 100
-#define TRP_MACHINE_REASON_BYTES 80
+#define TRP_MACHINE_REASON_BYTES 128
 #define TRP_MACHINE_SYMBOLS_MAX 8192
 #define TRP_MACHINE_LINKS_MAX 32
 
@@ -58,6 +69,10 @@ struct trp_machine_options {
   uint32_t snapshot_timeout_ms; /* 15,000: a request of which nothing is heard is asked anew */
   uint32_t weight_per_min;      /* its own */
   uint32_t book_levels_max;     /* 10,000 a side; at most 20,000 */
+  uint32_t poll_ms;             /* 800: from a poll of a symbol to its next, if the budget allows */
+  uint32_t renew_s;             /* its life less a 24th: renew() a connection of this age */
+  bool trust_symbols;           /* do not check them against the exchange's list */
+  uint64_t not_before_ns;       /* a Retry-After of an earlier life: no HTTP request before */
   uint64_t seed;                /* of the jitter; any */
 };
 
@@ -71,7 +86,10 @@ enum trp_machine_notice_kind {
   TRP_NOTICE_SNAPSHOT_FAILED, /* symbol: err, class and text say why; asked again unless fatal */
   TRP_NOTICE_BAD_FRAME,       /* err and text say why; the frame was dropped */
   TRP_NOTICE_CROSSED,         /* symbol: best bid at or above best ask: refused, and rebuilt */
-  TRP_NOTICE_COMPLAINT        /* the exchange sent an error that belongs to no request of ours */
+  TRP_NOTICE_COMPLAINT,       /* the exchange sent an error that belongs to no request of ours */
+  TRP_NOTICE_UNKNOWN,       /* symbol: the exchange has none of that name; text: nor the nearest */
+  TRP_NOTICE_POLL_FAILED,   /* a poll, after one that did not: err, class and text say why */
+  TRP_NOTICE_LISTING_FAILED /* the list of symbols; asked for again later */
 };
 
 struct trp_machine_notice {
@@ -83,7 +101,15 @@ struct trp_machine_notice {
   const char *text; /* never NULL */
 };
 
-/* Where outputs go. All must be set. */
+/* A GET to be made: a poll, or the list of symbols. Borrowed for the call. */
+struct trp_machine_request {
+  uint64_t ticket; /* for the answer */
+  const char *url;
+  uint32_t timeout_ms;
+  uint32_t body_max;
+};
+
+/* Where outputs go. All must be set but what says so. */
 struct trp_machine_out {
   void *arg;
   /* Queue a text frame on that link. An error is answered with a later try. */
@@ -103,6 +129,16 @@ struct trp_machine_out {
   void (*state)(void *arg, enum trp_feed_phase state, const char *reason);
   /* Please close this link and dial it again. Said once a connection. */
   void (*reconnect)(void *arg, uint32_t link, enum trp_error_class error_class, const char *reason);
+
+  /* Starts a GET; answer with trp_machine_answered or _unanswered. An error means that it was not
+   * started. NULL: nothing is polled, and no symbol checked. */
+  enum trp_err (*request)(void *arg, const struct trp_machine_request *request);
+  /* Please dial a successor of this link's connection, which goes on meanwhile. Said once a
+   * connection. NULL: reconnect() instead. */
+  void (*renew)(void *arg, uint32_t link, const char *reason);
+  /* The successor is level: please close the predecessor. NULL where renew is: then a link that is
+   * opened while it stands has no predecessor, and begins anew. */
+  void (*release)(void *arg, uint32_t link);
 };
 
 struct trp_machine_stats {
@@ -115,6 +151,11 @@ struct trp_machine_stats {
   uint64_t inexact, crossed, stale, reconnects_asked;
   uint64_t pings, pongs; /* the application's own */
   uint64_t endings;      /* announced by the exchange */
+  uint64_t renewals;     /* successors that took over */
+  uint64_t repeats;      /* updates that came twice, of two sources, and were given out once */
+  uint64_t polls, poll_failures;
+  uint64_t polled;  /* events given out that were polled */
+  uint64_t unknown; /* symbols that the exchange does not have */
   uint64_t errors[TRP_CLASS_COUNT];
 };
 
@@ -147,6 +188,20 @@ void trp_machine_pinged(struct trp_machine *machine, uint32_t link, uint64_t now
 /* The WebSocket is gone, whoever ended it. Idempotent. */
 void trp_machine_closed(struct trp_machine *machine, uint32_t link, uint64_t now_ns);
 
+/* The same of a link's predecessor. A link that is opened while it stands has one from then on. */
+void trp_machine_old_frame(struct trp_machine *machine, uint32_t link, uint64_t now_ns,
+                           int64_t wall_us, const void *bytes, size_t size);
+void trp_machine_old_closed(struct trp_machine *machine, uint32_t link, uint64_t now_ns);
+
+/* Polls what is not streamed, or (off) stops that; off and on again is fine at any time. */
+void trp_machine_poll(struct trp_machine *machine, uint64_t now_ns, bool on);
+
+/* The answer to request. One that is no longer wanted is ignored. */
+void trp_machine_answered(struct trp_machine *machine, uint64_t now_ns, uint64_t ticket,
+                          uint16_t status, uint32_t retry_after_s, const void *body, size_t size);
+void trp_machine_unanswered(struct trp_machine *machine, uint64_t now_ns, uint64_t ticket,
+                            enum trp_err err);
+
 /* The answer to request_snapshot. One that is no longer wanted is ignored. */
 void trp_machine_http_response(struct trp_machine *machine, uint64_t now_ns, const char *symbol,
                                uint16_t status, uint32_t retry_after_s, const void *body,
@@ -161,7 +216,7 @@ void trp_machine_tick(struct trp_machine *machine, uint64_t now_ns);
 
 /* Wants a symbol from now on, over every reconnect. Wanting it twice is fine. `*number` (may be
  * NULL) gets its number in the symbol table. Errors: INVALID (the text; or the house knows another
- * of the exchange's symbols by that name), LIMIT. */
+ * of the exchange's symbols by that name; or trp_machine_is_unknown), LIMIT. */
 TRP_MUST_USE enum trp_err trp_machine_subscribe(struct trp_machine *machine, uint64_t now_ns,
                                                 const char *symbol, uint32_t *number);
 
@@ -194,9 +249,20 @@ uint32_t trp_machine_links(const struct trp_machine *machine);
  * connections only those on which there is something to subscribe to. */
 bool trp_machine_needs(const struct trp_machine *machine, uint32_t link);
 
-/* CONNECTING while no WebSocket stands, then SYNCING, LIVE or STALE. (BACKOFF, POLLING and STOPPED
- * are the owner's to know.) */
+/* POLLING or STALE while it polls; else CONNECTING while no WebSocket stands, then SYNCING, LIVE or
+ * STALE. (BACKOFF and STOPPED are the owner's to know.) */
 enum trp_feed_phase trp_machine_state(const struct trp_machine *machine);
+
+/* Is everything that is wanted streamed, and every book in sync? Also while it polls. */
+bool trp_machine_is_live(const struct trp_machine *machine);
+
+/* Is the symbol one that the exchange is known not to have? Then `text` names it and the nearest.
+ */
+bool trp_machine_is_unknown(const struct trp_machine *machine, const char *symbol, char *text,
+                            size_t size);
+
+/* Until when the exchange asked us to make no HTTP request; 0: it did not. */
+uint64_t trp_machine_not_before(const struct trp_machine *machine);
 
 /* Why it is in this state, now, for a person: "4 of 5 symbols in sync, 1 refused". Symbols that the
  * exchange refused for good keep no feed from being LIVE. */

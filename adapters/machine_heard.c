@@ -5,52 +5,59 @@
 #define QUIET_DECAY 64
 
 static int32_t offset_us(const struct trp_machine *m, int64_t exchange_us) {
+  if (m->from_poll) return TRP_POLLED;
   if (m->wall_us == 0 || exchange_us == 0) return 0;
   int64_t offset = m->wall_us - exchange_us;
-  return offset > INT32_MAX ? INT32_MAX : offset < INT32_MIN ? INT32_MIN : (int32_t)offset;
+  return offset > INT32_MAX ? INT32_MAX : offset <= INT32_MIN ? INT32_MIN + 1 : (int32_t)offset;
 }
 
-/* The symbol's clock runs anew, and the length of the pause that ended is learned. */
-static void saw_data(struct trp_machine *m, struct symbol *symbol) {
+static void learn_pause(const struct trp_machine *m, struct symbol *symbol) {
   uint64_t pause = trp_machine_since(m, symbol->data_ns);
   if (pause >= symbol->quiet_ns)
     symbol->quiet_ns = pause;
   else
     symbol->quiet_ns -= (symbol->quiet_ns - pause) / QUIET_DECAY;
+}
+
+/* The symbol's clock runs anew, and the length of the pause that ended is learned of a stream. */
+void trp_machine_saw_data(struct trp_machine *m, struct symbol *symbol) {
+  if (!m->from_poll) learn_pause(m, symbol);
   symbol->data_ns = m->now_ns;
   symbol->absent = false;
-  m->links[m->at].give_up_ns = m->options.stale_give_up_ms * MS_NS;
+  if (!m->from_poll) m->links[m->at].give_up_ns = m->options.stale_give_up_ms * MS_NS;
   if (!symbol->stale) return;
   symbol->stale = false;
   m->changed = true;
   trp_machine_note(m, TRP_NOTICE_FRESH, symbol, TRP_OK, TRP_CLASS_TRANSIENT, 0, "");
 }
 
-static void give_quote(struct trp_machine *m, const struct symbol *symbol,
-                       const struct trp_heard *heard) {
+void trp_machine_give_quote(struct trp_machine *m, const struct symbol *symbol,
+                            const struct trp_wire_quote *heard, int64_t exchange_us) {
   struct trp_quote quote = {.recv_ns = m->now_ns,
                             .symbol = symbol->number,
-                            .exchange_offset_us = offset_us(m, heard->exchange_us),
-                            .bid = heard->quote.bid,
-                            .bid_size = heard->quote.bid_size,
-                            .ask = heard->quote.ask,
-                            .ask_size = heard->quote.ask_size};
+                            .exchange_offset_us = offset_us(m, exchange_us),
+                            .bid = heard->bid,
+                            .bid_size = heard->bid_size,
+                            .ask = heard->ask,
+                            .ask_size = heard->ask_size};
   m->stats.quotes++;
   m->stats.updates++;
-  m->out.quote(m->out.arg, &quote, heard->quote.update_id);
+  m->stats.polled += m->from_poll;
+  m->out.quote(m->out.arg, &quote, heard->update_id);
 }
 
-static void give_trade(struct trp_machine *m, const struct symbol *symbol,
-                       const struct trp_heard *heard) {
+void trp_machine_give_trade(struct trp_machine *m, const struct symbol *symbol,
+                            const struct trp_wire_trade *heard, int64_t exchange_us) {
   struct trp_trade trade = {.recv_ns = m->now_ns,
                             .symbol = symbol->number,
-                            .exchange_offset_us = offset_us(m, heard->exchange_us),
-                            .price = heard->trade.price,
-                            .size = heard->trade.size,
-                            .id = heard->trade.id,
-                            .side = heard->trade.taker_sold ? 2 : 1};
+                            .exchange_offset_us = offset_us(m, exchange_us),
+                            .price = heard->price,
+                            .size = heard->size,
+                            .id = heard->id,
+                            .side = heard->taker_sold ? 2 : 1};
   m->stats.trades++;
   m->stats.updates++;
+  m->stats.polled += m->from_poll;
   m->out.trade(m->out.arg, &trade);
 }
 
@@ -58,10 +65,23 @@ static void give_trade(struct trp_machine *m, const struct symbol *symbol,
 static void on_book(struct trp_machine *m, struct symbol *symbol, const struct trp_heard *heard) {
   const struct leg *leg = trp_machine_book_leg(m, symbol);
   if (leg == NULL || leg->state == LEG_LEAVE_ASKED) return;
-  if (heard->kind == TRP_HEARD_WHOLE)
-    trp_machine_on_whole(m, symbol, heard);
-  else
-    trp_machine_on_diff(m, symbol, heard);
+  if (heard->kind == TRP_HEARD_WHOLE) {
+    if (trp_machine_whole_passes(m, symbol)) trp_machine_on_whole(m, symbol, heard);
+  } else if (trp_machine_diff_passes(m, symbol, &heard->depth)) {
+    trp_machine_apply_diff(m, symbol, &heard->depth);
+  }
+}
+
+static void on_quote(struct trp_machine *m, struct symbol *symbol, const struct trp_heard *heard) {
+  symbol->quoted = true;
+  if (trp_machine_quote_passes(m, symbol, heard->quote.update_id))
+    trp_machine_give_quote(m, symbol, &heard->quote, heard->exchange_us);
+}
+
+static void on_trade(struct trp_machine *m, struct symbol *symbol, const struct trp_heard *heard) {
+  if (!trp_machine_trade_passes(m, symbol, heard)) return;
+  trp_machine_give_trade(m, symbol, &heard->trade, heard->exchange_us);
+  if (m->parked_count != 0) trp_machine_unpark(m, symbol);
 }
 
 static void on_data(struct trp_machine *m, const struct trp_heard *heard) {
@@ -71,17 +91,24 @@ static void on_data(struct trp_machine *m, const struct trp_heard *heard) {
     return;
   }
   m->stats.inexact += heard->inexact;
-  saw_data(m, symbol);
+  trp_machine_saw_data(m, symbol);
   if (heard->kind == TRP_HEARD_QUOTE)
-    give_quote(m, symbol, heard);
+    on_quote(m, symbol, heard);
   else if (heard->kind == TRP_HEARD_TRADE)
-    give_trade(m, symbol, heard);
+    on_trade(m, symbol, heard);
   else if (heard->kind != TRP_HEARD_ALIVE)
     on_book(m, symbol, heard);
 }
 
+/* What a predecessor still has to say but data is of no use. */
+static bool is_data(enum trp_heard_kind kind) {
+  return kind == TRP_HEARD_QUOTE || kind == TRP_HEARD_TRADE || kind == TRP_HEARD_DIFF ||
+         kind == TRP_HEARD_WHOLE || kind == TRP_HEARD_ALIVE;
+}
+
 static void hear(void *arg, const struct trp_heard *heard) {
   struct trp_machine *m = arg;
+  if (m->from_old && !is_data(heard->kind)) return;
   switch (heard->kind) {
     case TRP_HEARD_QUOTE:
     case TRP_HEARD_TRADE:
@@ -101,7 +128,7 @@ static void hear(void *arg, const struct trp_heard *heard) {
       break;
     case TRP_HEARD_ENDING:
       m->stats.endings++;
-      trp_machine_ask_reconnect(m, m->at, TRP_CLASS_TRANSIENT, heard->answer.text);
+      trp_machine_ask_renewal(m, m->at, heard->answer.text);
       break;
     case TRP_HEARD_OTHER:
       m->stats.other_frames++;
@@ -118,13 +145,11 @@ static void on_bad(struct trp_machine *m, enum trp_err err) {
     trp_machine_ask_reconnect(m, m->at, TRP_CLASS_PROTOCOL, "nothing but bad frames");
 }
 
-void trp_machine_frame(struct trp_machine *m, uint32_t link, uint64_t now_ns, int64_t wall_us,
-                       const void *bytes, size_t size) {
+static void take(struct trp_machine *m, uint32_t link, uint64_t now_ns, int64_t wall_us,
+                 const void *bytes, size_t size) {
   m->now_ns = now_ns;
   m->wall_us = wall_us;
-  if (link >= m->link_count || !m->links[link].open) return;
   m->at = link;
-  m->links[link].frame_ns = now_ns;
   m->stats.frames++;
   m->stats.bytes += size;
   enum trp_err err = m->dialect->parse(m->parser, bytes, size, hear, m);
@@ -132,5 +157,21 @@ void trp_machine_frame(struct trp_machine *m, uint32_t link, uint64_t now_ns, in
     on_bad(m, err);
   else
     m->links[link].bad_in_a_row = 0;
+  m->from_old = false;
   trp_machine_update_state(m);
+}
+
+void trp_machine_frame(struct trp_machine *m, uint32_t link, uint64_t now_ns, int64_t wall_us,
+                       const void *bytes, size_t size) {
+  if (link >= m->link_count || !m->links[link].open) return;
+  m->links[link].frame_ns = now_ns;
+  take(m, link, now_ns, wall_us, bytes, size);
+}
+
+void trp_machine_old_frame(struct trp_machine *m, uint32_t link, uint64_t now_ns, int64_t wall_us,
+                           const void *bytes, size_t size) {
+  if (link >= m->link_count || !m->links[link].old_open) return;
+  m->links[link].old_frame_ns = now_ns;
+  m->from_old = true;
+  take(m, link, now_ns, wall_us, bytes, size);
 }

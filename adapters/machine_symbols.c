@@ -35,20 +35,36 @@ struct leg *trp_machine_book_leg(struct trp_machine *m, struct symbol *symbol) {
   return books != 0 ? &symbol->legs[__builtin_ctz(books)] : NULL;
 }
 
-static bool all_are(const struct symbol *symbol, enum leg_state state) {
+bool trp_machine_all_are(const struct symbol *symbol, enum leg_state state) {
   for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++)
     if (symbol->legs[i].state != state && symbol->legs[i].state != LEG_OFF) return false;
   return true;
 }
 
 bool trp_machine_is_on(const struct symbol *symbol) {
-  return all_are(symbol, LEG_ON) && !all_are(symbol, LEG_OFF);
+  return trp_machine_all_are(symbol, LEG_ON) && !trp_machine_all_are(symbol, LEG_OFF);
+}
+
+/* Nothing is under way: a refusal that may be tried again is an answer too. */
+bool trp_machine_is_settled(const struct symbol *symbol) {
+  for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++)
+    if (symbol->legs[i].state != LEG_ON && symbol->legs[i].state != LEG_REFUSED &&
+        symbol->legs[i].state != LEG_OFF)
+      return false;
+  return true;
+}
+
+struct symbol *trp_machine_numbered(struct trp_machine *m, uint32_t number) {
+  for (uint32_t i = 0; i < m->count; i++)
+    if (m->symbols[i].number == number) return &m->symbols[i];
+  return NULL;
 }
 
 /* Symbols keep their order, so that nothing depends on what was removed before. */
-static void remove_symbol(struct trp_machine *m, uint32_t at) {
+void trp_machine_remove_symbol(struct trp_machine *m, uint32_t at) {
   trp_machine_note(m, TRP_NOTICE_UNSUBSCRIBED, &m->symbols[at], TRP_OK, TRP_CLASS_TRANSIENT, 0, "");
   trp_depth_book_fini(&m->symbols[at].book);
+  trp_machine_forget_parked(m, &m->symbols[at]);
   m->links[m->symbols[at].link].symbols--;
   m->count--;
   memmove(&m->symbols[at], &m->symbols[at + 1], (m->count - at) * sizeof *m->symbols);
@@ -65,8 +81,20 @@ static uint32_t link_with_room(const struct trp_machine *m) {
 }
 
 static void want_legs(const struct trp_machine *m, struct symbol *symbol) {
+  enum leg_state state = symbol->unknown ? LEG_REFUSED : LEG_WANTED;
   for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++)
-    symbol->legs[i] = (struct leg){.state = trp_machine_has(m, i) ? LEG_WANTED : LEG_OFF};
+    symbol->legs[i] = (struct leg){.state = trp_machine_has(m, i) ? state : LEG_OFF};
+}
+
+/* The exchange has no such symbol: nothing is asked for it any more. */
+void trp_machine_disown(struct trp_machine *m, struct symbol *symbol) {
+  symbol->unknown = symbol->absent = true;
+  symbol->stale = false;
+  symbol->retry_ns = NEVER_NS;
+  symbol->snapshot = SNAP_IDLE;
+  for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++)
+    if (symbol->legs[i].state != LEG_OFF) symbol->legs[i].state = LEG_REFUSED;
+  m->changed = true;
 }
 
 static void add_symbol(struct trp_machine *m, const char *name, uint32_t number) {
@@ -111,6 +139,7 @@ static enum trp_err add_new(struct trp_machine *m, const char *name) {
   if (m->count == m->options.symbols_max) return TRP_LIMIT;
   uint32_t number = trp_symbol_intern(full);
   if (number == 0) return TRP_LIMIT;
+  if (trp_machine_lacks(m, name)) return TRP_INVALID;
   if (is_taken(m, number)) return TRP_INVALID;
   add_symbol(m, name, number);
   return TRP_OK;
@@ -148,19 +177,23 @@ enum trp_err trp_machine_unsubscribe(struct trp_machine *m, uint64_t now_ns, con
     else if (leg->state == LEG_ASKED || leg->state == LEG_ON)
       leg->state = LEG_LEAVING;
   }
-  if (all_are(symbol, LEG_OFF)) remove_symbol(m, (uint32_t)(symbol - m->symbols));
+  if (trp_machine_all_are(symbol, LEG_OFF))
+    trp_machine_remove_symbol(m, (uint32_t)(symbol - m->symbols));
   return TRP_OK;
 }
 
 void trp_machine_clear(struct trp_machine *m) {
   for (uint32_t i = 0; i < m->count; i++) trp_depth_book_fini(&m->symbols[i].book);
-  m->count = 0;
+  m->count = m->parked_count = 0;
+  trp_listing_fini(&m->listing);
+  m->listing_ns = 0;
   m->changed = true;
   forget_index(m);
   for (uint32_t i = 0; i < m->link_count; i++) {
     memset(m->links[i].pending, 0, sizeof m->links[i].pending);
     m->links[i].symbols = 0;
   }
+  memset(m->asked, 0, sizeof m->asked);
 }
 
 uint32_t trp_machine_symbols(const struct trp_machine *m) {
@@ -198,7 +231,7 @@ bool trp_machine_may_send(const struct trp_machine *m, uint32_t link) {
   return lately < m->options.texts_per_s;
 }
 
-static struct pending *find_pending(struct link *l, uint64_t id) {
+struct pending *trp_machine_find_pending(struct link *l, uint64_t id) {
   for (uint32_t i = 0; i < PENDING_MAX; i++)
     if (l->pending[i].id == id) return &l->pending[i];
   return NULL;
@@ -262,7 +295,7 @@ static void settle_request(struct trp_machine *m, uint32_t link, uint64_t id,
 
 /* One batch; false where nothing is due or nothing may be sent now. */
 static bool ask(struct trp_machine *m, uint32_t link, bool subscribe) {
-  struct pending *pending = find_pending(&m->links[link], 0);
+  struct pending *pending = trp_machine_find_pending(&m->links[link], 0);
   if (pending == NULL || !trp_machine_may_send(m, link)) return false;
   struct trp_dialect_request request = {.subscribe = subscribe,
                                         .id = m->next_id,
@@ -305,7 +338,7 @@ void trp_machine_pump_requests(struct trp_machine *m, uint32_t link) {
 /* A new connection knows nothing: what is wanted is asked for again, what was leaving is gone. But
  * where all was refused for good there will be no new connection, unless something else asks for
  * one. */
-void trp_machine_forget_requests(struct trp_machine *m, uint32_t link) {
+static void want_anew(struct trp_machine *m, uint32_t link) {
   bool needed = trp_machine_needs(m, link);
   memset(m->links[link].pending, 0, sizeof m->links[link].pending);
   memset(m->links[link].stamps, 0, sizeof m->links[link].stamps);
@@ -313,170 +346,37 @@ void trp_machine_forget_requests(struct trp_machine *m, uint32_t link) {
     struct symbol *symbol = &m->symbols[i];
     if (symbol->link != link) continue;
     if (!symbol->wanted) {
-      remove_symbol(m, i);
+      trp_machine_remove_symbol(m, i);
       continue;
     }
     if (needed) want_legs(m, symbol);
-    symbol->alone = symbol->stale = false;
-    symbol->data_ns = m->now_ns;
+    symbol->alone = false;
+  }
+  m->changed = true;
+}
+
+/* What stands goes on with the predecessor's data; a book that is being built is begun anew with
+ * the successor's. */
+void trp_machine_carry_over(struct trp_machine *m, uint32_t link) {
+  for (uint32_t i = 0; i < m->count; i++) {
+    struct symbol *symbol = &m->symbols[i];
+    if (symbol->link == link) symbol->bridged |= trp_machine_is_on(symbol);
+  }
+  want_anew(m, link);
+}
+
+void trp_machine_forget_requests(struct trp_machine *m, uint32_t link) {
+  want_anew(m, link);
+  for (uint32_t i = 0; i < m->count; i++) {
+    struct symbol *symbol = &m->symbols[i];
+    if (symbol->link != link) continue;
+    symbol->quoted = symbol->bridged = false;
+    symbol->on_ns = 0;
+    if (!m->polling) symbol->stale = false;
+    if (!m->polling) symbol->data_ns = m->now_ns;
     symbol->snapshot = SNAP_IDLE;
     trp_backoff_reset(&symbol->snapshot_backoff); /* the dialling has a backoff of its own */
+    trp_machine_forget_parked(m, symbol);
     trp_depth_book_reset(&symbol->book);
   }
-  m->changed = true;
-}
-
-/* ---- answers ------------------------------------------------------------------------------ */
-
-static struct pending *oldest_pending(struct link *l) {
-  struct pending *oldest = NULL;
-  for (uint32_t i = 0; i < PENDING_MAX; i++)
-    if (l->pending[i].id != 0 && (oldest == NULL || l->pending[i].id < oldest->id))
-      oldest = &l->pending[i];
-  return oldest;
-}
-
-/* What an answer is about: one request, or the subscriptions that it names. */
-struct answer {
-  const char *names; /* NULL: the request */
-  uint64_t id;
-  bool alone; /* the symbol was alone in it, or is named */
-};
-
-static bool is_about(const struct trp_machine *m, const struct answer *answer,
-                     const struct symbol *symbol, uint32_t i) {
-  const struct leg *leg = &symbol->legs[i];
-  if (symbol->link != m->at || leg->request_id == 0) return false;
-  if (answer->names == NULL) return leg->request_id == answer->id;
-  return m->dialect->names(answer->names, (enum trp_stream)(1u << i), symbol->name);
-}
-
-/* Requests whose every subscription was named are answered; where nothing was, false. */
-static bool settle_named(struct trp_machine *m) {
-  bool any = false;
-  for (uint32_t p = 0; p < PENDING_MAX; p++) {
-    struct pending *pending = &m->links[m->at].pending[p];
-    bool open = pending->id == 0;
-    for (uint32_t i = 0; i < m->count && !open; i++)
-      for (uint32_t k = 0; k < TRP_STREAM_COUNT; k++)
-        open |= m->symbols[i].legs[k].request_id == pending->id;
-    if (open) continue;
-    pending->id = 0;
-    any = true;
-  }
-  return any;
-}
-
-static void on(struct trp_machine *m, struct symbol *symbol) {
-  symbol->alone = false;
-  symbol->data_ns = m->now_ns;
-  trp_backoff_reset(&symbol->retry);
-  trp_machine_note(m, TRP_NOTICE_SUBSCRIBED, symbol, TRP_OK, TRP_CLASS_TRANSIENT, 0, "");
-  trp_machine_want_snapshot(m, symbol);
-}
-
-/* A leg has left; a symbol that is wanted all the same asks for it again, with a new book. */
-static void left(struct trp_machine *m, struct symbol *symbol, struct leg *leg) {
-  leg->state = symbol->wanted ? LEG_WANTED : LEG_OFF;
-  if (leg == trp_machine_book_leg(m, symbol)) trp_depth_book_reset(&symbol->book);
-}
-
-/* An operator may have changed his mind while the acknowledgement was under way: then the leg is in
- * the request, but LEAVING already. */
-static void on_symbol_ack(struct trp_machine *m, const struct answer *answer, uint32_t at) {
-  struct symbol *symbol = &m->symbols[at];
-  bool came = false, went = false;
-  for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++) {
-    struct leg *leg = &symbol->legs[i];
-    if (!is_about(m, answer, symbol, i)) continue;
-    leg->request_id = 0;
-    if (leg->state == LEG_ASKED) {
-      leg->state = LEG_ON;
-      came = true;
-    } else if (leg->state == LEG_LEAVE_ASKED) {
-      left(m, symbol, leg);
-      went = true;
-    }
-  }
-  if (came && trp_machine_is_on(symbol)) on(m, symbol);
-  if (went && all_are(symbol, LEG_OFF)) remove_symbol(m, at);
-}
-
-void trp_machine_on_ack(struct trp_machine *m, const struct trp_heard *heard) {
-  struct answer answer = {.names = heard->answer.names, .id = heard->answer.id};
-  struct pending *pending = answer.id != 0 ? find_pending(&m->links[m->at], answer.id) : NULL;
-  if (pending == NULL && answer.names == NULL) {
-    m->stats.other_frames++;
-    return;
-  }
-  if (pending != NULL) pending->id = 0;
-  for (uint32_t i = m->count; i-- > 0;) on_symbol_ack(m, &answer, i);
-  if (answer.names != NULL && !settle_named(m)) return;
-  m->stats.acks++;
-  m->changed = true;
-}
-
-static void refused(struct trp_machine *m, struct symbol *symbol, enum trp_error_class error_class,
-                    const struct trp_heard *heard) {
-  bool hopeless = error_class == TRP_CLASS_AUTH || error_class == TRP_CLASS_FATAL;
-  /* The first wait of a backoff is none; a refusal deserves one. */
-  if (symbol->retry.attempts == 0) (void)trp_backoff_next_ms(&symbol->retry, 0);
-  uint32_t wait_ms = trp_backoff_next_ms(&symbol->retry, trp_machine_chance(m));
-  symbol->retry_ns = hopeless ? NEVER_NS : m->now_ns + wait_ms * MS_NS;
-  trp_machine_note(m, TRP_NOTICE_REFUSED, symbol, TRP_REFUSED, error_class, heard->answer.code,
-                   heard->answer.text);
-}
-
-/* One bad name may refuse a whole batch: then each of its symbols finds out by itself. */
-static void on_symbol_refused(struct trp_machine *m, const struct answer *answer, uint32_t at,
-                              enum trp_error_class error_class, const struct trp_heard *heard) {
-  struct symbol *symbol = &m->symbols[at];
-  bool told = false, news = false, went = false;
-  for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++) told |= symbol->legs[i].state == LEG_REFUSED;
-  for (uint32_t i = 0; i < TRP_STREAM_COUNT; i++) {
-    struct leg *leg = &symbol->legs[i];
-    if (!is_about(m, answer, symbol, i)) continue;
-    leg->request_id = 0;
-    if (leg->state == LEG_LEAVE_ASKED || leg->state == LEG_LEAVING) {
-      left(m, symbol, leg);
-      went = true;
-    } else if (leg->state == LEG_ASKED) {
-      leg->state = answer->alone ? LEG_REFUSED : LEG_WANTED;
-      symbol->alone |= !answer->alone;
-      news |= answer->alone;
-    }
-  }
-  if (news && !told) refused(m, symbol, error_class, heard);
-  if (went && all_are(symbol, LEG_OFF)) remove_symbol(m, at);
-}
-
-static uint32_t symbols_in(const struct trp_machine *m, const struct answer *answer) {
-  uint32_t n = 0;
-  for (uint32_t i = 0; i < m->count; i++) {
-    bool in = false;
-    for (uint32_t k = 0; k < TRP_STREAM_COUNT; k++) in |= is_about(m, answer, &m->symbols[i], k);
-    n += in;
-  }
-  return n;
-}
-
-void trp_machine_on_refused(struct trp_machine *m, const struct trp_heard *heard) {
-  enum trp_error_class error_class =
-      trp_dialect_classify(m->dialect, heard->answer.code, heard->answer.text, 0);
-  struct link *l = &m->links[m->at];
-  struct answer answer = {.names = heard->answer.names, .id = heard->answer.id};
-  struct pending *pending = answer.id != 0 ? find_pending(l, answer.id) : oldest_pending(l);
-  m->stats.errors[error_class]++;
-  if (pending == NULL) {
-    trp_machine_note(m, TRP_NOTICE_COMPLAINT, NULL, TRP_REFUSED, error_class, heard->answer.code,
-                     heard->answer.text);
-    return;
-  }
-  answer.id = pending->id;
-  answer.alone = answer.names != NULL || symbols_in(m, &answer) == 1;
-  if (answer.names == NULL) pending->id = 0;
-  m->stats.refusals++;
-  m->changed = true;
-  for (uint32_t i = m->count; i-- > 0;) on_symbol_refused(m, &answer, i, error_class, heard);
-  if (answer.names != NULL) (void)settle_named(m);
 }

@@ -98,7 +98,7 @@ void trp_machine_want_snapshot(struct trp_machine *m, struct symbol *symbol) {
     ask_later(m, symbol);
 }
 
-static void refill(struct trp_machine *m) {
+void trp_machine_refill(struct trp_machine *m) {
   double per_s = m->options.weight_per_min / 60.0;
   double most = per_s * BUDGET_S;
   double one = m->dialect->snapshot_weight(m->options.snapshot_limit);
@@ -153,7 +153,7 @@ uint32_t trp_machine_snapshots_in_flight(const struct trp_machine *m) {
 
 static bool is_due(const struct trp_machine *m, const struct symbol *symbol, enum snapshot what) {
   return symbol->snapshot == what && symbol->snapshot_ns <= m->now_ns &&
-         m->links[symbol->link].open;
+         trp_machine_stands(&m->links[symbol->link]);
 }
 
 /* Within the limits: so many at once, their weight a minute, and not before the exchange allows. */
@@ -169,7 +169,7 @@ static void ask_by_http(struct trp_machine *m) {
 }
 
 void trp_machine_pump_snapshots(struct trp_machine *m) {
-  refill(m);
+  trp_machine_refill(m);
   for (uint32_t i = 0; i < m->count; i++)
     if (is_due(m, &m->symbols[i], SNAP_ASKED))
       failed(m, &m->symbols[i], TRP_TIMEOUT, TRP_CLASS_TRANSIENT, 0, "no answer in time");
@@ -191,19 +191,19 @@ static void on_gap(struct trp_machine *m, struct symbol *symbol, bool was_synced
   if (!waiting && trp_machine_has_own_snapshots(m)) ask_later(m, symbol);
 }
 
-void trp_machine_on_diff(struct trp_machine *m, struct symbol *symbol,
-                         const struct trp_heard *heard) {
+void trp_machine_apply_diff(struct trp_machine *m, struct symbol *symbol,
+                            const struct trp_wire_depth *diff) {
   bool was_synced = symbol->book.synced;
-  switch (trp_depth_book_diff(&symbol->book, &heard->depth)) {
+  switch (trp_depth_book_diff(&symbol->book, diff)) {
     case TRP_STEP_APPLIED:
-      if (!is_impossible(m, symbol)) give_update(m, symbol, &heard->depth);
+      if (!is_impossible(m, symbol)) give_update(m, symbol, diff);
       return;
     case TRP_STEP_OLD:
       return;
     case TRP_STEP_KEPT:
       break;
     case TRP_STEP_GAP:
-      on_gap(m, symbol, was_synced, heard->depth.first_id);
+      on_gap(m, symbol, was_synced, diff->first_id);
       break;
     case TRP_STEP_NO_MEMORY:
       trp_machine_note(m, TRP_NOTICE_SNAPSHOT_FAILED, symbol, TRP_NO_MEMORY, TRP_CLASS_TRANSIENT, 0,
@@ -250,7 +250,7 @@ void trp_machine_on_whole(struct trp_machine *m, struct symbol *symbol,
 }
 
 /* 429 asks to slow down, 418 is the ban of who did not: nothing of ours goes out before. */
-static void pause(struct trp_machine *m, uint16_t status, uint32_t retry_after_s) {
+void trp_machine_pause(struct trp_machine *m, uint16_t status, uint32_t retry_after_s) {
   uint32_t usual_s = status == 418 ? m->dialect->ban_wait_s : m->dialect->limit_wait_s;
   uint32_t wait_s = retry_after_s != 0 ? retry_after_s : usual_s;
   uint64_t until = m->now_ns + (uint64_t)wait_s * 1000 * MS_NS;
@@ -270,7 +270,7 @@ static void refuse(struct body *body, int64_t code, const char *text) {
   struct trp_machine *m = body->m;
   enum trp_error_class error_class = trp_dialect_classify(m->dialect, code, text, body->status);
   bool limit = error_class == TRP_CLASS_RATE_LIMIT;
-  if (limit) pause(m, body->status, body->retry_after_s);
+  if (limit) trp_machine_pause(m, body->status, body->retry_after_s);
   failed(m, body->symbol, limit ? TRP_RATE_LIMIT : TRP_REFUSED, error_class, code, text);
 }
 
@@ -292,8 +292,8 @@ static void hear_body(void *arg, const struct trp_heard *heard) {
 /* The symbol that waits for an answer; NULL: it waits no more. */
 static struct symbol *asker(struct trp_machine *m, const char *name) {
   struct symbol *symbol = trp_machine_find(m, name);
-  bool waits = symbol != NULL && symbol->snapshot == SNAP_ASKED && m->links[symbol->link].open &&
-               !trp_machine_has_own_snapshots(m);
+  bool waits = symbol != NULL && symbol->snapshot == SNAP_ASKED &&
+               trp_machine_stands(&m->links[symbol->link]) && !trp_machine_has_own_snapshots(m);
   return waits ? symbol : NULL;
 }
 

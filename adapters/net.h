@@ -103,6 +103,9 @@ struct trp_net {
   const struct trp_net_ops *ops;
   struct trp_system *system; /* set by bind */
   struct trp_ref slot;
+  /* What a peer asked for (Retry-After) it asked of the slot, for it knows no incarnation: no new
+   * stream, and no HTTP request, before. Kept and obeyed by the actor; 0: nothing was asked. */
+  uint64_t stream_not_before_ns, http_not_before_ns;
 };
 
 /* Tells a net whom to notify. Called by the actor's start(). Thread: the slot's. */

@@ -13,6 +13,9 @@
 extern "C" {
 #endif
 
+/* The exchange_offset_us of a quote or trade that was polled over HTTP, not streamed. */
+#define TRP_POLLED INT32_MIN
+
 /* One price level; `side` 1 bid, 2 ask. */
 struct trp_level {
   double price;

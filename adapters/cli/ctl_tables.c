@@ -98,8 +98,8 @@ static const struct column FEEDS[] = {
     {"FEED", NULL, "name", false},      {"STATE", NULL, "state", false},
     {"MODE", NULL, "mode", false},      {"SYMBOLS", NULL, "symbols", true},
     {"UPDATES", NULL, "updates", true}, {"RECONNECTS", NULL, "reconnects", true},
-    {"GAPS", NULL, "gaps", true},       {"ERROR", NULL, "error", false},
-    {"REASON", NULL, "reason", false}};
+    {"GAPS", NULL, "gaps", true},       {"CONFLATED", NULL, "conflated", true},
+    {"ERROR", NULL, "error", false},    {"REASON", NULL, "reason", false}};
 
 static const struct column THREADS[] = {
     {"THREAD", NULL, "name", false},        {"ROLE", NULL, "role", false},

@@ -79,13 +79,32 @@ static void on_notice(void *arg, const struct trp_machine_notice *notice) {
 static void on_state(void *arg, enum trp_feed_phase state, const char *reason) {
   (void)arg, (void)reason;
   demand(state == TRP_FEED_SYNCING || state == TRP_FEED_LIVE || state == TRP_FEED_STALE ||
-         state == TRP_FEED_CONNECTING);
+         state == TRP_FEED_CONNECTING || state == TRP_FEED_POLLING);
 }
 
 static void on_reconnect(void *arg, uint32_t link, enum trp_error_class error_class,
                          const char *reason) {
   (void)arg, (void)link, (void)reason;
   demand(error_class < TRP_CLASS_COUNT);
+}
+
+static uint64_t last_ticket;
+
+static enum trp_err on_request(void *arg, const struct trp_machine_request *request) {
+  (void)arg;
+  demand(request->ticket > last_ticket && strlen(request->url) < 2048);
+  last_ticket = request->ticket;
+  return TRP_OK;
+}
+
+static void on_renew(void *arg, uint32_t link, const char *reason) {
+  (void)arg;
+  demand(link == 0 && reason != NULL);
+}
+
+static void on_release(void *arg, uint32_t link) {
+  (void)arg;
+  demand(link == 0);
 }
 
 /* ---- the machine, driven by small steps ------------------------------------------------------ */
@@ -121,7 +140,7 @@ static void step(struct trp_machine *b, uint64_t now, const uint8_t *op, const u
   static const char ack[] = "{\"result\":null,\"id\":1}";
   static const char *const symbols[] = {"A", "B", "LONGER"};
   const char *symbol = symbols[op[1] % 3];
-  switch (op[0] % 12) {
+  switch (op[0] % 18) {
     case 0:
       trp_machine_opened(b, 0, now);
       break;
@@ -152,6 +171,21 @@ static void step(struct trp_machine *b, uint64_t now, const uint8_t *op, const u
     case 9:
       trp_machine_frame(b, 0, now, 1, data, size);
       break;
+    case 10:
+      trp_machine_old_frame(b, 0, now, 1, data, size);
+      break;
+    case 11:
+      trp_machine_old_frame(b, 0, now, 1, text, depth_text(op[1], op[2] % 4, op[2]));
+      break;
+    case 12:
+      trp_machine_old_closed(b, 0, now);
+      break;
+    case 13:
+      trp_machine_poll(b, now, op[1] % 2 != 0);
+      break;
+    case 14:
+      trp_machine_answered(b, now, last_ticket - op[1] % 4, 200, 0, data, size);
+      break;
     default:
       trp_machine_frame(b, 0, now, 1, text, depth_text(op[1], op[2] % 4, op[2]));
       break;
@@ -167,16 +201,31 @@ static void drive(const uint8_t *data, size_t size) {
                                                  .gap = on_gap,
                                                  .notice = on_notice,
                                                  .state = on_state,
-                                                 .reconnect = on_reconnect};
+                                                 .reconnect = on_reconnect,
+                                                 .request = on_request,
+                                                 .renew = on_renew,
+                                                 .release = on_release};
   static struct trp_machine *b; /* one for the process: made once, emptied for every input */
   if (b == NULL && trp_machine_new(&b, &trp_binance_dialect, NULL, &outputs) != TRP_OK) return;
   uint64_t now = 1;
   trp_machine_closed(b, 0, now);
+  trp_machine_old_closed(b, 0, now);
+  trp_machine_poll(b, now, false);
   trp_machine_clear(b);
   for (size_t i = 0; i + 3 <= size && i < 300; i += 3) {
     now += (uint64_t)data[i + 1] * 10000000;
     step(b, now, data + i, data + i, size - i);
   }
+}
+
+static void on_polled_trade(void *arg, const struct trp_binance_event *event) {
+  (void)arg;
+  check_event(event, 0);
+}
+
+static void on_listed(void *arg, const char *symbol) {
+  (void)arg;
+  demand(symbol != NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -186,6 +235,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (trp_binance_parse(parser, data, size, &event) == TRP_OK) check_event(&event, 1);
   if (trp_binance_parse_snapshot(parser, data, size, &event) == TRP_OK) check_event(&event, 0);
   (void)!trp_binance_parse_tickers(parser, data, size, on_ticker, NULL);
+  (void)!trp_binance_parse_trades(parser, data, size, on_polled_trade, NULL);
+  (void)!trp_binance_parse_listing(parser, data, size, on_listed, NULL);
   drive(data, size);
   return 0;
 }

@@ -37,6 +37,7 @@ static void begin_gateio(uint64_t seed) {
                                       .quotes_per_s = 20,
                                       .heartbeat_ms = HEARTBEAT_MS,
                                       .backoff_max_ms = BACKOFF_MS,
+                                      .streams_at_once = 2, /* a shutdown brings a successor */
                                       .feed_kind = &trp_gateio_feed_kind,
                                       .dialect = &trp_exchange_gateio,
                                       .symbols = symbols,
@@ -49,7 +50,23 @@ static void begin(uint64_t seed) {
   world_begin(&(struct world_options){.seed = seed,
                                       .quotes_per_s = 20,
                                       .heartbeat_ms = HEARTBEAT_MS,
-                                      .backoff_max_ms = BACKOFF_MS});
+                                      .backoff_max_ms = BACKOFF_MS,
+                                      .streams_at_once = 2});
+  assert_true(world_until_phase(TRP_FEED_LIVE, 5000));
+  assert_true(world_settles(5000));
+}
+
+/* Polls where its breaker opens, checks its symbols, and renews its connection all the time. */
+static void begin_automatic(uint64_t seed) {
+  world_begin(&(struct world_options){.seed = seed,
+                                      .quotes_per_s = 20,
+                                      .heartbeat_ms = HEARTBEAT_MS,
+                                      .backoff_max_ms = BACKOFF_MS,
+                                      .automatic = true,
+                                      .check_symbols = true,
+                                      .probe_ms = BACKOFF_MS,
+                                      .renew_s = 4,
+                                      .streams_at_once = 2});
   assert_true(world_until_phase(TRP_FEED_LIVE, 5000));
   assert_true(world_settles(5000));
 }
@@ -88,6 +105,11 @@ static void each_fault_is_lived_through(void **state) {
   live_through_each_fault(begin, MAY_WAIT_MS);
 }
 
+static void each_fault_is_lived_through_with_polling_and_renewals(void **state) {
+  (void)state;
+  live_through_each_fault(begin_automatic, MAY_WAIT_MS);
+}
+
 static void each_fault_of_gateio_is_lived_through(void **state) {
   (void)state;
   live_through_each_fault(begin_gateio, GATEIO_MAY_WAIT_MS);
@@ -113,6 +135,11 @@ static void faults_on_top_of_each_other_are_lived_through(void **state) {
   live_through_mixed_faults(begin, MAY_WAIT_MS);
 }
 
+static void faults_on_top_of_each_other_with_polling_and_renewals(void **state) {
+  (void)state;
+  live_through_mixed_faults(begin_automatic, MAY_WAIT_MS);
+}
+
 static void faults_of_gateio_on_top_of_each_other_are_lived_through(void **state) {
   (void)state;
   live_through_mixed_faults(begin_gateio, GATEIO_MAY_WAIT_MS);
@@ -121,6 +148,10 @@ static void faults_of_gateio_on_top_of_each_other_are_lived_through(void **state
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(each_fault_is_lived_through, world_tell_trace),
+      cmocka_unit_test_teardown(each_fault_is_lived_through_with_polling_and_renewals,
+                                world_tell_trace),
+      cmocka_unit_test_teardown(faults_on_top_of_each_other_with_polling_and_renewals,
+                                world_tell_trace),
       cmocka_unit_test_teardown(each_fault_of_gateio_is_lived_through, world_tell_trace),
       cmocka_unit_test_teardown(faults_on_top_of_each_other_are_lived_through, world_tell_trace),
       cmocka_unit_test_teardown(faults_of_gateio_on_top_of_each_other_are_lived_through,

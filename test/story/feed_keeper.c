@@ -48,10 +48,23 @@ static void on_book(struct keeper *keeper, const struct trp_book *book) {
   row->sequence = book->sequence;
 }
 
-static void on_quote(struct keeper *keeper, const struct trp_quote *quote) {
+static void on_quote(struct keeper *keeper, const struct trp_quote *quote, uint64_t now_ns) {
   struct keeper_row *row = row_of(keeper, quote->symbol);
-  row->quotes++;
+  if (row->quotes++ != 0 && now_ns - row->quote_ns > row->pause_ns)
+    row->pause_ns = now_ns - row->quote_ns;
+  row->quote_ns = now_ns;
   row->quote = *quote;
+  row->polled += quote->exchange_offset_us == TRP_POLLED;
+}
+
+static void on_trade(struct keeper *keeper, const struct trp_trade *trade) {
+  struct keeper_row *row = row_of(keeper, trade->symbol);
+  if (row->trades++ != 0) {
+    row->skipped += trade->id > row->trade_id + 1;
+    row->repeated += trade->id <= row->trade_id;
+  }
+  row->trade_id = trade->id;
+  row->polled += trade->exchange_offset_us == TRP_POLLED;
 }
 
 /* Whoever feeds us: where it is down, it will tell whole books by itself when it is back. */
@@ -65,10 +78,10 @@ static void on_event(struct trp_self *self, struct keeper *keeper, const struct 
   keeper->events++;
   switch (msg->type) {
     case TRP_QUOTE:
-      on_quote(keeper, trp_msg_quote(msg));
+      on_quote(keeper, trp_msg_quote(msg), trp_now_ns(self));
       break;
     case TRP_TRADE:
-      row_of(keeper, trp_msg_trade(msg)->symbol)->trades++;
+      on_trade(keeper, trp_msg_trade(msg));
       break;
     case TRP_BOOK:
       on_book(keeper, trp_msg_book(msg));

@@ -20,7 +20,11 @@ struct keeper_row {
   uint64_t sequence;
   struct trp_quote quote;
   uint64_t quotes, trades, snapshots, updates;
-  uint64_t disorder; /* updates that went back */
+  uint64_t disorder;           /* updates that went back */
+  uint64_t polled;             /* quotes and trades that say so */
+  uint64_t quote_ns, pause_ns; /* when the last quote came, and the longest wait for one */
+  uint64_t trade_id;           /* of the last trade.. */
+  uint64_t skipped, repeated;  /* ..and how often it did not follow upon the one before */
 };
 
 struct keeper {

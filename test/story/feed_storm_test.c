@@ -22,6 +22,8 @@ enum {
   FAULTS = 24,
   HEARTBEAT_MS = 1500,
   BACKOFF_MS = 1000,
+  PROBE_MS = 1000,
+  RENEW_S = 3,
   RETRY_AFTER_S = 2,
   FAULT_MS = 2500, /* the longest that lasts by itself */
   SETTLE_MS = 5000
@@ -180,6 +182,7 @@ static void nothing_comes_of_what_was_taken_back(void) {
 
 /* Returns how long it took to settle. */
 static uint64_t storm(uint64_t seed) {
+  bool automatic = seed % 2 == 0; /* with polling, and renewals all the time */
   chance = seed;
   connected = eth = true;
   sol = false;
@@ -187,7 +190,12 @@ static uint64_t storm(uint64_t seed) {
                                       .quotes_per_s = 5 + (uint32_t)draw(30),
                                       .connect_ms = 1000,
                                       .heartbeat_ms = HEARTBEAT_MS,
-                                      .backoff_max_ms = BACKOFF_MS});
+                                      .backoff_max_ms = BACKOFF_MS,
+                                      .automatic = automatic,
+                                      .check_symbols = automatic,
+                                      .probe_ms = PROBE_MS,
+                                      .renew_s = automatic ? RENEW_S : 0,
+                                      .streams_at_once = automatic ? 2 : 1});
   for (int i = 0; i < FAULTS; i++) {
     world_run_ms(draw(800));
     one_fault();

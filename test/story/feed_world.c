@@ -278,7 +278,8 @@ void world_clerk(const char *verb, const char *symbol) {
 static void check_phase(void) {
   bool streaming = world.phase == TRP_FEED_SYNCING || world.phase == TRP_FEED_LIVE ||
                    world.phase == TRP_FEED_STALE;
-  if (streaming && !world_stream_stands()) broke("the feed says it streams, and no stream stands");
+  if (streaming && world.mode == TRP_FEED_STREAM && !world_stream_stands())
+    broke("the feed says it streams, and no stream stands");
   if (world.phase == TRP_FEED_CONNECTING && world.spy.link == 0) {
     broke("the feed says it connects, and dials nothing");
   }
@@ -292,7 +293,9 @@ static void after_step(void *arg) {
   struct trp_feed_state said;
   while (trp_system_journal_next(world.system, world.journal_seen, &entry, &said, sizeof said)) {
     world.journal_seen = entry.sequence;
-    if (entry.type == TRP_FEED_STATE) world.phase = said.state;
+    if (entry.type != TRP_FEED_STATE) continue;
+    world.phase = said.state;
+    world.mode = said.mode;
   }
   struct trp_ref feed = trp_system_whereis(world.system, "binance");
   if (trp_ref_is_nobody(feed)) world.phase = TRP_FEED_STOPPED; /* dead, or between two lives */
@@ -361,6 +364,8 @@ static void fill_options(const struct world_options *o) {
       .http_base = o->http_base != NULL ? o->http_base : "http://" API_HOST,
       .symbols = symbols,
       .symbol_count = symbol_count,
+      .mode = o->automatic ? TRP_FEED_AUTO : either(o->mode, TRP_FEED_STREAM),
+      .breaker = {.probe_ms = o->probe_ms},
       .stay_disconnected = o->stay_disconnected,
       .connect_ms = either(o->connect_ms, 2000),
       .close_ms = 1000,
@@ -369,7 +374,9 @@ static void fill_options(const struct world_options *o) {
                    .heartbeat_ms = either(o->heartbeat_ms, 3000),
                    .stale_ms = either(o->stale_ms, 2000),
                    .ack_timeout_ms = 2000,
-                   .snapshot_timeout_ms = 3000},
+                   .snapshot_timeout_ms = 3000,
+                   .renew_s = o->renew_s,
+                   .trust_symbols = !o->check_symbols},
       .wall_ns = world.exchange.wall_ns};
 }
 

@@ -41,7 +41,11 @@ struct world_options {
   uint32_t levels_compared;                   /* of a side with the truth: 200 at most */
   uint32_t symbols_max;                       /* of the feed */
   uint32_t streams_at_once;                   /* that the feed may have: 1 */
-  const struct trp_spec *extra;               /* one more actor, started before the feed; NULL */
+  enum trp_feed_mode mode;                    /* STREAM; AUTO is asked for by `automatic` */
+  bool automatic;
+  bool check_symbols;
+  uint32_t renew_s, probe_ms;
+  const struct trp_spec *extra; /* one more actor, started before the feed; NULL */
 };
 
 struct world_reply {
@@ -87,6 +91,7 @@ struct world {
   struct world_reply replies[WORLD_REPLIES_MAX]; /* what the clerk heard */
   uint32_t reply_count;
 
+  uint32_t mode;
   uint32_t phase; /* the feed's, as it says in the journal */
   uint64_t journal_seen;
   const char *broken; /* the first broken promise; NULL */

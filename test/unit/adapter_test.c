@@ -107,6 +107,7 @@ static void a_wrong_value_is_told_with_what_is_allowed(void **state) {
           "binance: stale_ms=18446744073709551617: takes a number from 1 to 3600000");
   refused("binance", "stale_ms=5x", "binance: stale_ms=5x: takes a number from 1 to 3600000");
   refused("binance", "stale_ms", "binance: stale_ms=: an option reads KEY=VALUE");
+  refused("gateio", "mode=both", "gateio: mode=both: takes auto, stream or poll");
   refused("mexc", "stay_disconnected=1", "mexc: stay_disconnected=1: takes yes or no");
   refused("mexc", "events=", "mexc: events=: takes a text of 1 to 47 bytes");
 }

@@ -281,6 +281,67 @@ static void polled_tickers_come_alone_or_in_a_list(void **state) {
                    TRP_MALFORMED);
 }
 
+static void note_trade(void *arg, const struct trp_binance_event *event) {
+  char *out = arg;
+  size_t used = strlen(out);
+  assert_int_equal(event->kind, TRP_BINANCE_TRADE);
+  assert_true(event->trade.price == 0.01633102 && event->trade.size == 4.70443515);
+  assert_true(event->exchange_us == 1498793709153000 && event->trade.aggregate);
+  snprintf(out + used, 64 - used, "%llu%c ", (unsigned long long)event->trade.id,
+           event->trade.taker_sold ? 's' : 'b');
+}
+
+static void polled_trades_come_in_their_order(void **state) {
+  (void)state;
+#define AGG_TRADE(id, maker)                                                                       \
+  "{\"a\":" id                                                                                     \
+  ",\"p\":\"0.01633102\",\"q\":\"4.70443515\",\"f\":27781,\"l\":27781,"                            \
+  "\"T\":1498793709153,\"m\":" maker ",\"M\":true}"
+  char ids[64] = "";
+  const char *two = "[" AGG_TRADE("26129", "true") "," AGG_TRADE("26130", "false") "]";
+  assert_int_equal(trp_binance_parse_trades(parser, two, strlen(two), note_trade, ids), TRP_OK);
+  assert_int_equal(trp_binance_parse_trades(parser, "[]", 2, note_trade, ids), TRP_OK);
+  assert_string_equal(ids, "26129s 26130b ");
+  const char *bad = "[" AGG_TRADE("1", "true") ",{\"a\":2,\"p\":\"1\"}]";
+  assert_int_equal(trp_binance_parse_trades(parser, bad, strlen(bad), note_trade, ids),
+                   TRP_MALFORMED);
+  assert_string_equal(trp_binance_parse_reason(parser), "an aggTrade with a member missing or bad");
+  assert_int_equal(trp_binance_parse_trades(parser, two, 100, note_trade, ids), TRP_TRUNCATED);
+}
+
+static void note_symbol(void *arg, const char *symbol) {
+  char *out = arg;
+  snprintf(out + strlen(out), 64 - strlen(out), "%s ", symbol);
+}
+
+static void the_list_names_each_symbol(void **state) {
+  (void)state;
+  char names[64] = "";
+  const char *text =
+      "{\"timezone\":\"UTC\",\"rateLimits\":[{\"limit\":6000}],\"symbols\":[{\"symbol\":\"ETHBTC\","
+      "\"orderTypes\":[\"LIMIT\"],\"filters\":[{\"symbol\":\"no\"}]},{\"symbol\":\"LTCBTC\"}]}";
+  assert_int_equal(trp_binance_parse_listing(parser, text, strlen(text), note_symbol, names),
+                   TRP_OK);
+  assert_string_equal(names, "ETHBTC LTCBTC ");
+  assert_int_equal(trp_binance_parse_listing(parser, "{}", 2, note_symbol, names), TRP_MALFORMED);
+  assert_string_equal(trp_binance_parse_reason(parser), "a listing without any symbol");
+}
+
+static void urls_of_polls_are_encoded_and_bounded(void **state) {
+  (void)state;
+  char url[200];
+  const char *const symbols[] = {"A", "\xe5\xb8\x81USDT"};
+  assert_true(trp_binance_tickers_url(url, sizeof url, "http://x", symbols, 2));
+  assert_string_equal(url,
+                      "http://x/api/v3/ticker/bookTicker?symbols="
+                      "%5B%22A%22%2C%22%E5%B8%81USDT%22%5D");
+  assert_false(trp_binance_tickers_url(url, 60, "http://x", symbols, 2));
+  assert_true(trp_binance_trades_url(url, sizeof url, "http://x", "A", 7, 1000));
+  assert_string_equal(url, "http://x/api/v3/aggTrades?symbol=A&limit=1000&fromId=7");
+  assert_true(trp_binance_listing_url(url, sizeof url, "http://x"));
+  assert_false(trp_binance_listing_url(url, 20, "http://x"));
+}
+
 static void numbers_beyond_fifteen_digits_are_counted(void **state) {
   (void)state;
   struct trp_binance_event event;
@@ -357,6 +418,9 @@ int main(void) {
       cmocka_unit_test(more_levels_than_a_side_may_have_are_refused),
       cmocka_unit_test(a_snapshot_or_its_refusal_is_read),
       cmocka_unit_test(polled_tickers_come_alone_or_in_a_list),
+      cmocka_unit_test(polled_trades_come_in_their_order),
+      cmocka_unit_test(the_list_names_each_symbol),
+      cmocka_unit_test(urls_of_polls_are_encoded_and_bounded),
       cmocka_unit_test(numbers_beyond_fifteen_digits_are_counted),
       cmocka_unit_test(requests_are_batched_and_bounded),
       cmocka_unit_test(urls_are_built_and_read_back),

@@ -59,13 +59,15 @@ static enum trp_err request_snapshot(void *arg, uint32_t link, const char *symbo
 static void on_quote(void *arg, const struct trp_quote *quote, uint64_t update_id) {
   (void)arg;
   hands.last_quote = *quote;
-  say("Q%s@%llu ", symbol_text(quote->symbol), (unsigned long long)update_id);
+  const char *polled = quote->exchange_offset_us == TRP_POLLED ? "*" : "";
+  say("Q%s@%llu%s ", symbol_text(quote->symbol), (unsigned long long)update_id, polled);
 }
 
 static void on_trade(void *arg, const struct trp_trade *trade) {
   (void)arg;
   hands.last_trade = *trade;
-  say("T%s@%llu ", symbol_text(trade->symbol), (unsigned long long)trade->id);
+  const char *polled = trade->exchange_offset_us == TRP_POLLED ? "*" : "";
+  say("T%s@%llu%s ", symbol_text(trade->symbol), (unsigned long long)trade->id, polled);
 }
 
 static void on_book(void *arg, const struct trp_book *book) {
@@ -83,7 +85,8 @@ static void on_gap(void *arg, uint32_t symbol, uint64_t expected, uint64_t got) 
 
 static void on_notice(void *arg, const struct trp_machine_notice *notice) {
   static const char *const text[] = {"subscribed", "gone",   "refused", "synced",  "stale",
-                                     "fresh",      "nosnap", "bad",     "crossed", "complaint"};
+                                     "fresh",      "nosnap", "bad",     "crossed", "complaint",
+                                     "unknown",    "nopoll", "nolist"};
   (void)arg;
   assert_non_null(notice->text);
   say("!%s:%s ", text[notice->kind], symbol_text(notice->symbol));
@@ -102,21 +105,47 @@ static void on_reconnect(void *arg, uint32_t link, enum trp_error_class error_cl
   say("%sRECONNECT(%s:%s) ", of_link(link), trp_error_class_text(error_class), reason);
 }
 
-const struct trp_machine_out hands_outputs = {.send_text = send_text,
-                                              .request_snapshot = request_snapshot,
-                                              .quote = on_quote,
-                                              .trade = on_trade,
-                                              .book = on_book,
-                                              .gap = on_gap,
-                                              .notice = on_notice,
-                                              .state = on_state,
-                                              .reconnect = on_reconnect};
+static enum trp_err request(void *arg, const struct trp_machine_request *get) {
+  (void)arg;
+  char path[64];
+  if (hands.send_result != TRP_OK) return hands.send_result;
+  snprintf(hands.last_url, sizeof hands.last_url, "%s", get->url);
+  hands.last_ticket = get->ticket;
+  snprintf(path, sizeof path, "%.*s", (int)strcspn(get->url, "?"), get->url);
+  say("??%s ", strrchr(path, '/') + 1);
+  return TRP_OK;
+}
+
+static void on_renew(void *arg, uint32_t link, const char *reason) {
+  (void)arg;
+  say("%sRENEW(%s) ", of_link(link), reason);
+}
+
+static void on_release(void *arg, uint32_t link) {
+  (void)arg;
+  say("%sRELEASE ", of_link(link));
+}
+
+#define OUTPUTS                                                                                    \
+  .send_text = send_text, .request_snapshot = request_snapshot, .quote = on_quote,                 \
+  .trade = on_trade, .book = on_book, .gap = on_gap, .notice = on_notice, .state = on_state,       \
+  .reconnect = on_reconnect
+
+const struct trp_machine_out hands_outputs = {OUTPUTS};
+const struct trp_machine_out hands_all_outputs = {OUTPUTS, .request = request, .renew = on_renew,
+                                                  .release = on_release};
 
 /* ---- hands ---------------------------------------------------------------------------------- */
 
 void hands_make_with(const struct trp_machine_options *options) {
   trp_machine_destroy(&hands.machine);
   assert_int_equal(trp_machine_new(&hands.machine, hands.dialect, options, &hands_outputs), TRP_OK);
+}
+
+void hands_make_all(const struct trp_machine_options *options) {
+  trp_machine_destroy(&hands.machine);
+  enum trp_err err = trp_machine_new(&hands.machine, hands.dialect, options, &hands_all_outputs);
+  assert_int_equal(err, TRP_OK);
 }
 
 void hands_make(const struct trp_dialect *dialect, const char *(*describe)(const char *text)) {
@@ -154,6 +183,14 @@ void hands_frame(const char *text) { hands_bytes(0, text, strlen(text)); }
 
 void hands_bytes(uint32_t link, const void *bytes, size_t size) {
   trp_machine_frame(hands.machine, link, hands.now, 1700000000000000, bytes, size);
+}
+
+void hands_old_frame(const char *text) {
+  trp_machine_old_frame(hands.machine, 0, hands.now, 1700000000000000, text, strlen(text));
+}
+
+void hands_answer(uint64_t ticket, uint16_t status, const char *body) {
+  trp_machine_answered(hands.machine, hands.now, ticket, status, 0, body, strlen(body));
 }
 
 void hands_want(const char *symbol) {
