@@ -47,6 +47,7 @@ struct trp_feed_options {
   const char *events;      /* the event engine's name: "event_engine" */
   enum trp_feed_mode mode; /* AUTO */
   struct trp_breaker_options breaker;
+  bool ordered;           /* publish through the engine's mailbox: one order with all others */
   bool stay_disconnected; /* wait for a connect command */
   uint32_t connect_ms;    /* 10,000: until a stream stands */
   uint32_t close_ms;      /* 1,000: for the closing handshake */
