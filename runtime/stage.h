@@ -12,7 +12,7 @@
 
 struct trp_actor;
 
-enum { TRP_STAGE_ROOM = 32 };
+enum { TRP_STAGE_ROOM = 128 };
 
 struct trp_stage_letters {
   uint32_t count;
