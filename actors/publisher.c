@@ -10,6 +10,8 @@
 #define SETTLE_NS                                                                                  \
   (60 * TRP_NS_PER_S) /* an engine that lives and stays silent for longer is stuck */
 
+#define OWED_NS (10 * TRP_NS_PER_S) /* so long do subscribers have to come back */
+
 static void lose(struct trp_publisher *p, enum trp_err why) {
   if (p->lost++ == 0) p->why = why;
 }
@@ -44,29 +46,32 @@ static bool tell_gap(struct trp_self *self, struct trp_publisher *p) {
 
 /* ---- direct: who is owed a gap ---- */
 
-static bool hears_of_gaps(const struct trp_routes *routes, struct trp_ref who) {
-  struct trp_routes_walk walk;
-  struct trp_ref other;
-  trp_routes_begin(routes, &walk, TRP_EVENT_GAP, 0);
-  while (trp_routes_next(routes, &walk, &other)) {
-    if (trp_ref_equal(other, who)) return true;
+static uint32_t count_routes(const struct trp_routes *routes, struct trp_ref who) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < routes->from[TRP_ROUTES_LISTS]; i++) {
+    count += trp_ref_equal(routes->items[i].who, who);
   }
-  return false;
+  return count;
 }
 
-static bool owe(struct trp_publisher *p, struct trp_ref who) {
+static struct trp_owed *find_owed(struct trp_publisher *p, struct trp_ref who) {
   for (uint32_t i = 0; i < p->owed_count; i++) {
-    if (trp_ref_equal(p->owed[i], who)) return true;
+    if (trp_ref_equal(p->owed[i].who, who)) return &p->owed[i];
   }
+  return NULL;
+}
+
+static struct trp_owed *new_owed(struct trp_publisher *p, struct trp_ref who) {
   if (p->owed_count == p->owed_room) {
     uint32_t room = p->owed_room == 0 ? 8 : p->owed_room * 2;
-    struct trp_ref *owed = realloc(p->owed, room * sizeof *owed);
-    if (owed == NULL) return false;
+    struct trp_owed *owed = realloc(p->owed, room * sizeof *owed);
+    if (owed == NULL) return NULL;
     p->owed = owed;
     p->owed_room = room;
   }
-  p->owed[p->owed_count++] = who;
-  return true;
+  struct trp_owed *owed = &p->owed[p->owed_count++];
+  *owed = (struct trp_owed){.who = who, .from = p->offered};
+  return owed;
 }
 
 /* The routes are gone, with the engine. Who is still owed the gap before gets both in one. */
@@ -74,29 +79,43 @@ static void owe_all(struct trp_self *self, struct trp_publisher *p,
                     const struct trp_routes *routes) {
   struct trp_routes_walk walk;
   struct trp_ref who;
-  if (p->owed_count == 0) p->gap_from = p->offered;
   p->died = true;
+  for (uint32_t i = 0; i < p->owed_count; i++) p->owed[i].now = 0;
   trp_routes_begin(routes, &walk, TRP_EVENT_GAP, 0);
   while (trp_routes_next(routes, &walk, &who)) {
-    if (owe(p, who)) continue;
-    trp_log(self, TRP_LOG_WARN, "publisher.gap_untold", "error=%s", trp_err_name(TRP_NO_MEMORY));
-    return;
+    struct trp_owed *owed = find_owed(p, who);
+    if (owed == NULL) owed = new_owed(p, who);
+    if (owed == NULL) {
+      trp_log(self, TRP_LOG_WARN, "publisher.gap_untold", "error=%s", trp_err_name(TRP_NO_MEMORY));
+      return;
+    }
+    uint32_t before = count_routes(routes, who);
+    if (before > owed->before) owed->before = before;
   }
 }
 
-static void pay_those_who_are_back(struct trp_self *self, struct trp_publisher *p,
-                                   const struct trp_routes *routes) {
-  struct trp_event_gap gap = gap_of(self, p, p->offered - p->gap_from);
-  gap.reason = TRP_DEAD;
-  uint32_t left = 0;
-  for (uint32_t i = 0; i < p->owed_count; i++) {
-    struct trp_ref who = p->owed[i];
+/* True where it is subscribed again as it was. With each subscription that comes back it is told
+ * what that one has missed. */
+static bool pay(struct trp_self *self, struct trp_publisher *p, struct trp_owed *owed,
+                const struct trp_routes *routes) {
+  uint32_t now = count_routes(routes, owed->who);
+  if (now > owed->now) {
+    struct trp_event_gap gap = gap_of(self, p, p->offered - owed->from);
+    gap.reason = TRP_DEAD;
     /* A refusal is the subscriber's own policy at work, and counted in its account. */
-    if (hears_of_gaps(routes, who)) {
-      (void)!trp_send(self, who, TRP_EVENT_GAP, &gap, sizeof gap);
-    } else {
-      p->owed[left++] = who;
-    }
+    (void)!trp_send(self, owed->who, TRP_EVENT_GAP, &gap, sizeof gap);
+    owed->now = now;
+  }
+  return now >= owed->before;
+}
+
+/* Who wants less than before is told no more once it has had the time to say so. */
+static void pay_all(struct trp_self *self, struct trp_publisher *p,
+                    const struct trp_routes *routes) {
+  uint32_t left = 0;
+  if (trp_now_ns(self) - p->back_ns > OWED_NS) p->owed_count = 0;
+  for (uint32_t i = 0; i < p->owed_count; i++) {
+    if (!pay(self, p, &p->owed[i], routes)) p->owed[left++] = p->owed[i];
   }
   p->owed_count = left;
 }
@@ -107,9 +126,10 @@ static void look(struct trp_self *self, struct trp_publisher *p) {
   struct trp_view now;
   trp_view_renew(&p->routes, &now);
   if (now.body == NULL && p->routes.body != NULL) owe_all(self, p, p->routes.body);
+  if (now.body != NULL && p->routes.body == NULL) p->back_ns = trp_now_ns(self);
   trp_view_close(&p->routes);
   p->routes = now;
-  if (now.body != NULL && p->owed_count > 0) pay_those_who_are_back(self, p, now.body);
+  if (now.body != NULL && p->owed_count > 0) pay_all(self, p, now.body);
 }
 
 /* An engine's life: its routes, and the edge by which this actor is upstream of its subscribers. */

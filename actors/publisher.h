@@ -12,15 +12,23 @@
  * Direct (trp_publisher_start_direct): by the routes that the engine shows, straight into the
  * subscribers' mailboxes: one hop less. The order is kept for each subscriber, not between
  * publishers. A subscriber that waits holds back this publisher, not the engine. When the engine is
- * back, each of the EVENT_GAP's subscribers of before is told its own gap as soon as it is
- * subscribed again, before it gets the next event: all that was published in between, for whomever.
- * An edge to the engine, for stopping, is added. Ends with trp_publisher_end.
+ * back, each of the EVENT_GAP's subscribers of before is told its own gap as soon as it is there
+ * again, before it gets the next event: all that was published in between, for whomever; and once
+ * more with each subscription of its that comes back later, for up to 10 s. An edge to the engine,
+ * for stopping, is added. Ends with trp_publisher_end.
  *
  * Thread: the owner's turns. */
 #ifndef TRP_ACTORS_PUBLISHER_H
 #define TRP_ACTORS_PUBLISHER_H
 
 #include "runtime/troupe.h"
+
+/* A subscriber that is owed a gap until it is subscribed again as it was. */
+struct trp_owed {
+  struct trp_ref who;
+  uint32_t before, now; /* its subscriptions: then, and when it was told last */
+  uint64_t from;        /* so many events had been offered when it was cut off */
+};
 
 struct trp_publisher {
   uint64_t watch;
@@ -33,8 +41,8 @@ struct trp_publisher {
   bool direct;
   struct trp_view routes; /* what the engine shows */
   uint64_t offered;       /* events, given on or lost */
-  uint64_t gap_from;      /* of them before the routes were gone */
-  struct trp_ref *owed;   /* who then was to hear of gaps, and has not been told yet */
+  uint64_t back_ns;       /* since when there are routes again */
+  struct trp_owed *owed;  /* who was to hear of gaps when the routes were gone */
   uint32_t owed_count, owed_room;
 };
 
