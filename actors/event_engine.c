@@ -5,13 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TYPES = 64 }; /* events with a list of their own: all of messages.def; others share one */
+#include "actors/event_routes.h"
+
+enum {
+  /* Of so many subscriptions a change is shown at once; of more, once for a batch of changes where
+   * nobody waits for an answer: a snapshot is made anew each time. */
+  SHOWN_AT_ONCE = 1024
+};
 
 struct owner { /* one subscriber, however many subscriptions it has */
   struct trp_ref ref;
   uint64_t monitor;
   uint32_t subscriptions;
-  uint64_t got; /* the last event it was given: each comes once */
+  uint64_t got;  /* the last event it was given: each comes once */
+  uint64_t mark; /* the last list it was found in, while routes are made */
 };
 
 struct subscription {
@@ -26,16 +33,18 @@ struct list {
 };
 
 struct engine {
-  struct list lists[TYPES + 1];  /* [0]: to everything; [TYPES]: types beyond the table */
-  uint32_t symbol_offset[TYPES]; /* of the field `symbol` in the body, 0 where there is none */
+  struct list lists[TRP_ROUTES_LISTS];
+  uint32_t symbol_offset[TRP_ROUTES_TYPES];
   struct owner **owners;
   uint32_t owner_count, owner_room;
   uint32_t subscriptions, subscriptions_max;
   uint64_t events, delivered, refused, ticks;
+  uint64_t marks;
+  bool changed; /* the routes shown are not those that are */
 };
 
 static struct list *list_of(struct engine *e, uint32_t event) {
-  return &e->lists[event < TYPES ? event : TYPES];
+  return &e->lists[trp_routes_list(event)];
 }
 
 /* ---- owners ---- */
@@ -112,6 +121,7 @@ static enum trp_err subscribe(struct trp_self *self, struct engine *e, struct tr
   }
   owner->subscriptions++;
   e->subscriptions++;
+  e->changed = true;
   trp_account(self, TRP_RES_SUBSCRIPTION, 1);
   return TRP_OK;
 }
@@ -123,6 +133,7 @@ static void remove_at(struct trp_self *self, struct engine *e, struct list *list
   trp_edge_remove(self, trp_self_ref(self), owner->ref);
   owner->subscriptions--;
   e->subscriptions--;
+  e->changed = true;
   trp_account(self, TRP_RES_SUBSCRIPTION, -1);
 }
 
@@ -147,7 +158,7 @@ static enum trp_err unsubscribe(struct trp_self *self, struct engine *e, struct 
 static void owner_died(struct trp_self *self, struct engine *e, struct trp_ref who) {
   struct owner *owner = find_owner(e, who);
   if (owner == NULL) return;
-  for (uint32_t k = 0; k <= TYPES; k++) {
+  for (uint32_t k = 0; k < TRP_ROUTES_LISTS; k++) {
     for (uint32_t i = e->lists[k].count; i-- > 0;) {
       if (e->lists[k].items[i].owner == owner) remove_at(self, e, &e->lists[k], i);
     }
@@ -155,15 +166,48 @@ static void owner_died(struct trp_self *self, struct engine *e, struct trp_ref w
   drop_owner(self, e, owner);
 }
 
-/* ---- events ---- */
+/* ---- routes: the subscriptions, shown to publishers that deliver by themselves ---- */
 
-static uint32_t symbol_of(const struct engine *e, const struct trp_msg *msg) {
-  uint32_t offset = msg->type < TYPES ? e->symbol_offset[msg->type] : 0, symbol = 0;
-  if (offset != 0 && offset + sizeof symbol <= msg->bytes) {
-    memcpy(&symbol, (const char *)msg->body + offset, sizeof symbol);
+static uint32_t fill_list(struct engine *e, uint32_t k, struct trp_route *out) {
+  uint64_t mark = ++e->marks;
+  for (uint32_t i = 0; i < e->lists[k].count; i++) {
+    const struct subscription *item = &e->lists[k].items[i];
+    struct owner *owner = item->owner;
+    bool again = k == 0 ? owner->subscriptions > 1 : owner->mark == mark;
+    owner->mark = mark;
+    out[i] = (struct trp_route){
+        .who = owner->ref, .event = item->event, .symbol = item->symbol, .again = again};
   }
-  return symbol;
+  return e->lists[k].count;
 }
+
+static enum trp_err show(struct trp_self *self, struct engine *e) {
+  size_t bytes = sizeof(struct trp_routes) + e->subscriptions * sizeof(struct trp_route);
+  struct trp_routes *routes = malloc(bytes);
+  if (routes == NULL) return TRP_NO_MEMORY;
+  memcpy(routes->symbol_offset, e->symbol_offset, sizeof routes->symbol_offset);
+  uint32_t filled = 0;
+  for (uint32_t k = 0; k < TRP_ROUTES_LISTS; k++) {
+    routes->from[k] = filled;
+    filled += fill_list(e, k, &routes->items[filled]);
+  }
+  routes->from[TRP_ROUTES_LISTS] = filled;
+  enum trp_err err = trp_board_show(self, routes, bytes);
+  free(routes);
+  if (err == TRP_OK) e->changed = false;
+  return err;
+}
+
+/* Without memory to show what has changed the engine cannot go on: others would deliver by what is
+ * no longer so. */
+static enum trp_err show_changes(struct trp_self *self, struct engine *e, bool at_once) {
+  if (!e->changed) return TRP_OK;
+  if (at_once || e->subscriptions <= SHOWN_AT_ONCE) return show(self, e);
+  trp_notify(trp_self_system(self), trp_self_ref(self));
+  return TRP_OK;
+}
+
+/* ---- events ---- */
 
 static void give(struct trp_self *self, struct engine *e, const struct list *list,
                  const struct trp_msg *msg, uint32_t symbol) {
@@ -183,7 +227,7 @@ static void give(struct trp_self *self, struct engine *e, const struct list *lis
 
 static void publish(struct trp_self *self, struct engine *e, const struct trp_msg *msg) {
   e->events++;
-  uint32_t symbol = symbol_of(e, msg);
+  uint32_t symbol = trp_routes_symbol(e->symbol_offset, msg->type, msg->body, msg->bytes);
   give(self, e, list_of(e, msg->type), msg, symbol);
   give(self, e, &e->lists[0], msg, symbol);
 }
@@ -218,34 +262,29 @@ static enum trp_err start(struct trp_self *self, void *state, const void *args) 
   uint32_t tick_ms = options != NULL && options->tick_ms != 0 ? options->tick_ms : 1000;
   bool limited = options != NULL && options->subscriptions_max != 0;
   e->subscriptions_max = limited ? options->subscriptions_max : 65536;
-  size_t count;
-  const struct trp_message *messages = trp_message_list(&count);
-  for (size_t i = 0; i < count; i++) {
-    for (uint16_t f = 0; f < messages[i].field_count && messages[i].type < TYPES; f++) {
-      const struct trp_field *field = &messages[i].fields[f];
-      if (field->kind != TRP_FIELD_U32 || strcmp(field->name, "symbol") != 0) continue;
-      e->symbol_offset[messages[i].type] = field->offset;
-    }
-  }
-  e->symbol_offset[TRP_SUBSCRIBE] = e->symbol_offset[TRP_UNSUBSCRIBE] = 0;
+  trp_routes_symbol_offsets(e->symbol_offset);
   uint64_t period = tick_ms * TRP_NS_PER_MS;
-  return trp_timer_start(self, period, period, 0, NULL);
+  enum trp_err err = show(self, e);
+  return err != TRP_OK ? err : trp_timer_start(self, period, period, 0, NULL);
 }
 
 static enum trp_err receive(struct trp_self *self, void *state, const struct trp_msg *msg) {
   struct engine *e = state;
-  enum trp_err err;
+  enum trp_err err, shown = TRP_OK;
   switch (msg->type) {
     case TRP_SUBSCRIBE:
       err = subscribe(self, e, msg->from, trp_msg_subscribe(msg));
+      shown = show_changes(self, e, msg->token != 0); /* before it is answered */
       answer(self, msg->token, err, trp_err_text(err));
       break;
     case TRP_UNSUBSCRIBE:
       err = unsubscribe(self, e, msg->from, trp_msg_unsubscribe(msg));
+      shown = show_changes(self, e, msg->token != 0);
       answer(self, msg->token, err, trp_err_text(err));
       break;
     case TRP_DOWN:
       owner_died(self, e, (struct trp_ref){trp_msg_down(msg)->ref});
+      shown = show_changes(self, e, false);
       break;
     case TRP_TIMER:
       tick(self, e);
@@ -261,14 +300,18 @@ static enum trp_err receive(struct trp_self *self, void *state, const struct trp
       publish(self, e, msg);
       break;
   }
-  return TRP_OK;
+  return shown;
+}
+
+static enum trp_err ready(struct trp_self *self, void *state) {
+  return show_changes(self, state, true);
 }
 
 static void end(struct trp_self *self, void *state, enum trp_end_reason reason) {
   (void)reason;
   struct engine *e = state;
   while (e->owner_count > 0) owner_died(self, e, e->owners[0]->ref);
-  for (uint32_t k = 0; k <= TYPES; k++) free(e->lists[k].items);
+  for (uint32_t k = 0; k < TRP_ROUTES_LISTS; k++) free(e->lists[k].items);
   free(e->owners);
 }
 
@@ -276,4 +319,5 @@ const struct trp_kind trp_event_engine_kind = {.name = "event_engine",
                                                .state_bytes = sizeof(struct engine),
                                                .start = start,
                                                .receive = receive,
+                                               .ready = ready,
                                                .end = end};

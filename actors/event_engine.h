@@ -6,6 +6,11 @@
  * A subscription belongs to its subscriber and goes with it; it is an edge of the graph, so that
  * stopping follows it. A TICK comes from the engine's own clock.
  *
+ * Who is subscribed it also shows on its board (event_routes.h), at each change, before it answers:
+ * a publisher may look there and deliver by itself, without the engine's mailbox in between. Such a
+ * publisher's events keep their order for each subscriber; two publishers' may come to two
+ * subscribers in different orders.
+ *
  * SUBSCRIBE, UNSUBSCRIBE: by send, or by ask (answer: RESULT). OPERATOR "stats", asked: RESULT.
  * actors/subscriber.h and actors/publisher.h are the other side of it, over its death too. */
 #ifndef TRP_ACTORS_EVENT_ENGINE_H

@@ -107,6 +107,54 @@ enum trp_err trp_decimal_parse(const char *text, size_t size, struct trp_decimal
   return TRP_OK;
 }
 
+/* ---- the short and plain ones, which nearly all are ---- */
+
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight digits in one word. Those of a byte are 0x30..0x39: the upper half is 3, and stays so when
+ * 6 is added. Then neighbours are joined, pairs, fours, eight. */
+static bool take_eight(const char *at, uint64_t *significand) {
+  uint64_t word;
+  memcpy(&word, at, sizeof word);
+  if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) word = __builtin_bswap64(word);
+  uint64_t upper = EIGHT(0xf0), digits = EIGHT('0');
+  if ((word & upper) != digits || ((word + EIGHT(6)) & upper) != digits) return false;
+  word -= digits;
+  word = (word * 10 + (word >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+  word = (word * 100 + (word >> 16)) & UINT64_C(0x0000ffff0000ffff);
+  word = (word * 10000 + (word >> 32)) & UINT64_C(0xffffffff);
+  *significand = *significand * 100000000 + word;
+  return true;
+}
+
+/* Up to so many digits from here. */
+static const char *take_digits(const char *at, const char *end, ptrdiff_t most,
+                               uint64_t *significand) {
+  const char *stop = end - at > most ? at + most : end;
+  if (stop - at >= 8 && take_eight(at, significand)) at += 8;
+  for (; at != stop && is_digit(*at); at++) {
+    *significand = *significand * 10 + (uint64_t)(*at - '0');
+  }
+  return at;
+}
+
+const char *trp_decimal_scan(const char *at, const char *end, double *out) {
+  uint64_t significand = 0;
+  const char *first = at;
+  at = take_digits(at, end, DIGITS_EXACT, &significand);
+  ptrdiff_t whole = at - first, fraction = 0;
+  if (whole == 0 || (whole > 1 && *first == '0')) return NULL;
+  if (at != end && *at == '.') {
+    first = ++at;
+    at = take_digits(at, end, DIGITS_EXACT - whole, &significand);
+    fraction = at - first;
+    if (fraction == 0) return NULL;
+  }
+  if (at != end && (is_digit(*at) || *at == 'e' || *at == 'E')) return NULL;
+  *out = (double)significand / power_of_ten[fraction];
+  return at;
+}
+
 size_t trp_decimal_print(char out[TRP_DECIMAL_TEXT_MAX], double value) {
   int length = 0;
   pthread_once(&c_locale_once, make_c_locale);

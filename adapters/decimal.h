@@ -28,6 +28,11 @@ struct trp_decimal {
  * the largest double). */
 TRP_MUST_USE enum trp_err trp_decimal_parse(const char *text, size_t size, struct trp_decimal *out);
 
+/* Reads a plain decimal, digits[.digits] of at most 15 digits in all, at the beginning of what is
+ * there, and says where it ends. NULL: it is none such, and trp_decimal_parse decides what it is.
+ */
+const char *trp_decimal_scan(const char *at, const char *end, double *out);
+
 /* Writes the shortest of %.15g, %.16g and %.17g that reads back to the same (finite) value. Returns
  * the length. */
 size_t trp_decimal_print(char out[TRP_DECIMAL_TEXT_MAX], double value);

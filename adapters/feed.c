@@ -28,6 +28,36 @@ static bool verb_is(const struct trp_feed_command *command, const char *verb) {
   return strncmp(command->verb, verb, sizeof command->verb) == 0;
 }
 
+static void tell_books(struct trp_feed *f, const char *symbol, uint64_t token) {
+  bool all = symbol[0] == '\0';
+  enum trp_err err = trp_machine_tell_books(f->machine, trp_now_ns(f->self), all ? NULL : symbol);
+  trp_feed_answer(f, token, err, err != TRP_OK ? trp_err_text(err) : "told");
+}
+
+/* Who asks has mostly subscribed just before, and is to hear it. */
+static void refresh(struct trp_feed *f, const char *symbol, uint64_t token) {
+  struct trp_feed_refresh *wait = f->refreshes, *end = wait + TRP_FEED_REFRESHES_MAX;
+  while (wait < end && wait->correlation != 0) wait++;
+  if (wait == end) {
+    trp_feed_answer(f, token, TRP_BUSY, "too many refreshes at once");
+    return;
+  }
+  wait->correlation = trp_publisher_settle(f->self, &f->publisher);
+  wait->token = token;
+  snprintf(wait->symbol, sizeof wait->symbol, "%s", symbol);
+  if (wait->correlation == 0) tell_books(f, symbol, token);
+}
+
+/* The engine has caught up, or does not answer. */
+static void on_settled(struct trp_feed *f, uint64_t correlation) {
+  for (int i = 0; i < TRP_FEED_REFRESHES_MAX; i++) {
+    struct trp_feed_refresh *wait = &f->refreshes[i];
+    if (correlation == 0 || wait->correlation != correlation) continue;
+    wait->correlation = 0;
+    tell_books(f, wait->symbol, wait->token);
+  }
+}
+
 /* subscribe, unsubscribe, refresh. */
 static void on_symbol(struct trp_feed *f, const struct trp_feed_command *command, uint64_t token) {
   char symbol[TRP_DIALECT_SYMBOL_MAX + 1];
@@ -39,13 +69,14 @@ static void on_symbol(struct trp_feed *f, const struct trp_feed_command *command
     trp_feed_answer(f, token, TRP_INVALID, text);
     return;
   }
+  if (verb_is(command, "refresh")) {
+    refresh(f, all ? "" : symbol, token);
+    return;
+  }
   uint64_t now = trp_now_ns(f->self);
   enum trp_err err;
   const char *done;
-  if (verb_is(command, "refresh")) {
-    err = trp_machine_tell_books(f->machine, now, all ? NULL : symbol);
-    done = "told";
-  } else if (verb_is(command, "subscribe")) {
+  if (verb_is(command, "subscribe")) {
     err = trp_machine_subscribe(f->machine, now, symbol, NULL);
     done = "subscribed";
   } else {
@@ -122,6 +153,12 @@ static void look_at_the_wall(struct trp_feed *f, uint64_t now_ns) {
   trp_machine_wall(f->machine, now_ns, ((int64_t)now_ns + f->wall_offset_ns) / 1000);
 }
 
+static enum trp_err start_publishing(struct trp_feed *f) {
+  const char *engine = f->options.events;
+  return f->options.ordered ? trp_publisher_start(f->self, &f->publisher, engine)
+                            : trp_publisher_start_direct(f->self, &f->publisher, engine);
+}
+
 enum trp_err trp_feed_start(struct trp_self *self, void *state, const void *args,
                             const struct trp_dialect *dialect) {
   struct trp_feed *f = state;
@@ -140,7 +177,7 @@ enum trp_err trp_feed_start(struct trp_self *self, void *state, const void *args
   trp_backlog_init(&f->backlog, TRP_MACHINE_SYMBOLS_MAX);
   struct trp_machine_out out = trp_feed_outputs(f);
   enum trp_err err = trp_machine_new(&f->machine, dialect, &f->options.protocol, &out);
-  if (err == TRP_OK) err = trp_publisher_start(self, &f->publisher, f->options.events);
+  if (err == TRP_OK) err = start_publishing(f);
   uint64_t tick = TRP_MACHINE_TICK_MS * TRP_NS_PER_MS;
   if (err == TRP_OK) err = trp_timer_start(self, tick, tick, TRP_FEED_TIMER_TICK, NULL);
   if (err != TRP_OK) return err;
@@ -176,6 +213,10 @@ enum trp_err trp_feed_receive(struct trp_self *self, void *state, const struct t
       return on_timer(f, msg->body);
     case TRP_FEED_COMMAND:
       return on_command(f, msg);
+    case TRP_RESULT:
+    case TRP_ASK_FAILED:
+      on_settled(f, msg->correlation);
+      break;
     case TRP_FEED_QUERY:
       trp_feed_fill_state(f, &now);
       if (msg->token != 0) trp_reply(self, msg->token, TRP_FEED_STATE, &now, sizeof now);
@@ -203,6 +244,7 @@ void trp_feed_end(struct trp_self *self, void *state, enum trp_end_reason reason
   (void)reason;
   struct trp_feed *f = state;
   f->self = self;
+  trp_publisher_end(&f->publisher);
   if (f->net == NULL) return; /* its arguments were wrong */
   trp_feed_cancel_all(f);
   trp_backlog_fini(&f->backlog);

@@ -13,7 +13,10 @@
  * resolving, connecting, a backoff or an HTTP request at once, closes open streams by a close frame
  * within close_ms, and clears subscriptions; connect begins anew with the configured symbols.
  * refresh tells whole books again, for who came late or heard of an EVENT_GAP: subscribe first,
- * then ask.
+ * then ask; the feed lets the engine catch up before it tells.
+ *
+ * Events go straight to the subscribers (publisher.h: direct), in this feed's order for each of
+ * them; with `ordered` through the engine's mailbox, in one order with all others.
  *
  * Modes: STREAM, POLL, and AUTO, which streams, and polls over HTTP while its breaker is open:
  * after so many lost connections in a minute. Every half minute it tries the stream again, polling
@@ -21,10 +24,10 @@
  * gap or a repeat as far as the exchange numbers it. A connection that is to end is renewed before
  * it does. A Retry-After outlives the incarnation: it is kept with the net.
  *
- * While the event engine has no room, the newest quote of each symbol waits here (the others are
- * counted as conflated), trades and books wait here and in the socket, and none of these is lost.
- * Where that lasts for lag_ms, the stream is read on all the same: trades are let go, their gap
- * told afterwards by FEED_GAP, and books told whole again.
+ * While a subscriber that waits, or the engine, has no room, the newest quote of each symbol waits
+ * here (the others are counted as conflated), trades and books wait here and in the socket, and
+ * none of these is lost. Where that lasts for lag_ms, the stream is read on all the same: trades
+ * are let go, their gap told afterwards by FEED_GAP, and books told whole again.
  *
  * The net belongs to the slot: the spec's loop must be &net->loop. Thread: the slot's own. */
 #ifndef TRP_ADAPTERS_FEED_H
@@ -47,6 +50,7 @@ struct trp_feed_options {
   const char *events;      /* the event engine's name: "event_engine" */
   enum trp_feed_mode mode; /* AUTO */
   struct trp_breaker_options breaker;
+  bool ordered;           /* publish through the engine's mailbox: one order with all others */
   bool stay_disconnected; /* wait for a connect command */
   uint32_t connect_ms;    /* 10,000: until a stream stands */
   uint32_t close_ms;      /* 1,000: for the closing handshake */

@@ -17,7 +17,8 @@
 
 enum {
   TRP_FEED_REQUESTS_MAX = 16, /* in flight */
-  TRP_FEED_WAITERS_MAX = 16   /* disconnects that wait for the last close */
+  TRP_FEED_WAITERS_MAX = 16,  /* disconnects that wait for the last close */
+  TRP_FEED_REFRESHES_MAX = 8  /* refreshes that wait for the event engine */
 };
 
 /* A timer's tag; that of DIAL has the link's number above it. */
@@ -50,6 +51,13 @@ struct trp_feed_request { /* a GET in flight */
   char symbol[TRP_DIALECT_SYMBOL_MAX + 1];
 };
 
+/* A refresh until the event engine has heard those who subscribed before it was asked for. */
+struct trp_feed_refresh {
+  uint64_t correlation; /* of the question to the engine; 0: free */
+  uint64_t token;
+  char symbol[TRP_DIALECT_SYMBOL_MAX + 1]; /* "": all */
+};
+
 struct trp_feed {
   struct trp_self *self; /* whose turn it is: the machine's outputs need it */
   const struct trp_dialect *dialect;
@@ -71,6 +79,7 @@ struct trp_feed {
   struct trp_feed_request requests[TRP_FEED_REQUESTS_MAX];
   uint64_t waiters[TRP_FEED_WAITERS_MAX]; /* tokens of disconnects */
   uint32_t waiter_count;
+  struct trp_feed_refresh refreshes[TRP_FEED_REFRESHES_MAX];
   int64_t wall_offset_ns;
 };
 _Static_assert(sizeof(struct trp_feed) <= TRP_FEED_STATE_BYTES, "the kinds' state_bytes");

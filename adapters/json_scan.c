@@ -31,7 +31,12 @@ bool trp_json_scan_bool(struct trp_json_scan *scan, bool *out) {
 bool trp_json_scan_decimal(struct trp_json_scan *scan, double *out, uint32_t *inexact) {
   if (!trp_json_scan_byte(scan, '"')) return false;
   const char *first = scan->at;
-  const char *at = first;
+  const char *at = trp_decimal_scan(first, scan->end, out);
+  if (at != NULL) {
+    scan->at = at;
+    return trp_json_scan_byte(scan, '"');
+  }
+  at = first;
   while (at != scan->end && (is_digit(*at) || *at == '.')) at++;
   scan->at = at;
   struct trp_decimal decimal;

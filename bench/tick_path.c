@@ -1,11 +1,11 @@
 /* tick_path.c - from a WebSocket frame on loopback to a handler's turn.
  *
- * The graph is the real one: the Binance adapter on a net over libwebsockets, the event engine, a
- * consumer; each on its own thread. Beside it, in the same run and from the same sender, a bare
- * libwebsockets client that only counts: what is beyond it is ours. Measured are how many frames a
- * second arrive when the sender never rests (and whether all do), and how long one takes at a
- * steady rate, whether or not the one before has arrived. The sender takes its share of the
- * processors in both. */
+ * The graph is the real one: the Binance adapter on a net over libwebsockets, the event engine,
+ * whose routes the adapter delivers by, a consumer; each on its own thread. Beside it, in the same
+ * run and from the same sender, a bare libwebsockets client that only counts: what is beyond it is
+ * ours. Measured are how many frames a second arrive when the sender never rests (and whether all
+ * do), and how long one takes at a steady rate, whether or not the one before has arrived. The
+ * sender takes its share of the processors in both. */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>

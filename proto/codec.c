@@ -236,6 +236,54 @@ static enum trp_err measure(const struct trp_message *message, const struct trp_
   return TRP_OK;
 }
 
+/* ---- a message without levels, read once from front to back ---- */
+
+static bool next_unsigned(const uint8_t **at, const uint8_t *end, uint64_t *number) {
+  struct trp_value value;
+  if (trp_value_head(at, end, &value) != TRP_OK || value.kind != TRP_VALUE_UNSIGNED) return false;
+  *number = value.as.u64;
+  return true;
+}
+
+static bool next_array(const uint8_t **at, const uint8_t *end, uint32_t count) {
+  struct trp_value value;
+  return trp_value_head(at, end, &value) == TRP_OK && value.kind == TRP_VALUE_ARRAY &&
+         value.count == count;
+}
+
+static bool next_field(const struct trp_message *message, const struct trp_field *field,
+                       const uint8_t **at, const uint8_t *end, uint8_t *body) {
+  struct trp_value value;
+  if (trp_value_head(at, end, &value) != TRP_OK) return false;
+  if (value.kind == TRP_VALUE_TEXT && !trp_text_valid(value.as.text, value.count)) return false;
+  return store(message, field, &value, body);
+}
+
+/* True where it is whole and well and fits. Anything else is left to the careful way, which looks
+ * over everything first, and says what is wrong: what is taken here it would take alike. */
+static bool decode_flat(const uint8_t *in, size_t in_bytes, size_t *used, uint16_t *type,
+                        uint8_t *body, size_t *body_bytes) {
+  const uint8_t *at = in, *end = in + in_bytes;
+  uint64_t version, number;
+  if (in_bytes == 0 || !next_array(&at, end, 3) || !next_unsigned(&at, end, &version) ||
+      version != TRP_PROTOCOL_VERSION || !next_unsigned(&at, end, &number) ||
+      number >= TRP_USER_FIRST) {
+    return false;
+  }
+  const struct trp_message *message = trp_message_find((uint16_t)number);
+  if (message == NULL || message->levels_from > 0 || message->bytes > *body_bytes) return false;
+  if (!next_array(&at, end, message->field_count)) return false;
+  memset(body, 0, message->bytes);
+  for (uint16_t i = 0; i < message->field_count; i++) {
+    if (!next_field(message, &message->fields[i], &at, end, body)) return false;
+  }
+  if ((size_t)(at - in) > TRP_ENCODED_MAX) return false;
+  *used = (size_t)(at - in);
+  *type = (uint16_t)number;
+  *body_bytes = message->bytes;
+  return true;
+}
+
 enum trp_err trp_decode(const void *in, size_t in_bytes, size_t *used, uint16_t *type, void *body,
                         size_t *body_bytes) {
   struct trp_value whole;
@@ -244,6 +292,7 @@ enum trp_err trp_decode(const void *in, size_t in_bytes, size_t *used, uint16_t 
   struct trp_walk walk;
   const struct trp_message *message;
   size_t room = *body_bytes;
+  if (decode_flat(in, in_bytes, used, type, body, body_bytes)) return TRP_OK;
   *body_bytes = 0;
   *type = TRP_NONE;
   enum trp_err err = trp_value_open(in, in_bytes, used, &whole);

@@ -140,6 +140,10 @@ static enum trp_err read_head(const uint8_t **at, const uint8_t *end, struct trp
   return TRP_OK;
 }
 
+enum trp_err trp_value_head(const uint8_t **at, const uint8_t *end, struct trp_value *value) {
+  return read_head(at, end, value);
+}
+
 struct frame {
   uint64_t left;
   bool is_map;

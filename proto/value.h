@@ -52,6 +52,12 @@ struct trp_value {
 TRP_MUST_USE enum trp_err trp_value_open(const void *in, size_t in_bytes, size_t *used,
                                          struct trp_value *value);
 
+/* Reads one head, steps over it and over the bytes of a text, and checks no more than that: for who
+ * knows what is to come, and goes the careful way where it does not. Errors: TRUNCATED, MALFORMED.
+ * Thread: any. */
+TRP_MUST_USE enum trp_err trp_value_head(const uint8_t **at, const uint8_t *end,
+                                         struct trp_value *value);
+
 /* A walk over the elements of an array, or over keys and values of a map in turn. */
 struct trp_walk {
   const uint8_t *at;

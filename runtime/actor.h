@@ -87,6 +87,7 @@ struct trp_self {
   struct trp_ask *asks;
   uint64_t last_watch_id;
   struct trp_node *taken; /* of the lane: nodes taken out and not yet delivered */
+  bool shows;             /* something on its board */
   bool data_in_hand;      /* the mailbox's oldest letter is being handled */
 };
 

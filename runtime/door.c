@@ -9,7 +9,10 @@
 #include "proto/codec.h"
 #include "runtime/actor.h"
 #include "runtime/check.h"
+#include "runtime/stage.h"
 #include "runtime/system.h"
+
+enum { BATCH = 64 }; /* messages that go in together: one claim, one wake */
 
 struct trp_door {
   struct trp_actor *actor;
@@ -28,11 +31,11 @@ struct trp_door {
 /* What the runtime says of lives and timers is not to be said by a stranger. */
 static bool may_enter(uint16_t type) { return type >= TRP_SUBSCRIBE || type == TRP_FAULT; }
 
-/* Decodes the next message of what is held into door->body. */
-static enum trp_err decode_next(struct trp_door *door, uint16_t *type, size_t *bytes,
-                                size_t *used) {
-  const uint8_t *in = (const uint8_t *)nng_msg_body(door->held) + door->offset;
-  size_t left = nng_msg_len(door->held) - door->offset;
+/* Decodes the message at that place of what is held into door->body. */
+static enum trp_err decode_at(struct trp_door *door, size_t at, uint16_t *type, size_t *bytes,
+                              size_t *used) {
+  const uint8_t *in = (const uint8_t *)nng_msg_body(door->held) + at;
+  size_t left = nng_msg_len(door->held) - at;
   *bytes = door->room;
   enum trp_err err = trp_decode(in, left, used, type, door->body, bytes);
   if (err != TRP_TOO_BIG || *bytes <= door->room || *bytes > TRP_BODY_MAX) return err;
@@ -43,29 +46,12 @@ static enum trp_err decode_next(struct trp_door *door, uint16_t *type, size_t *b
   return trp_decode(in, left, used, type, door->body, bytes);
 }
 
-static enum trp_err put_in(struct trp_door *door, uint16_t type, size_t bytes) {
-  struct trp_actor *a = door->actor;
-  struct trp_letter letter;
-  enum trp_err err = trp_letter_fill(&letter, type, door->body, bytes);
-  if (err != TRP_OK) return err;
-  letter.flags = TRP_LETTER_DOOR;
-  letter.from = 0;
-  err = trp_mail_put(a, trp_mailbox_incarnation(&a->mailbox), true, &letter);
-  if (err == TRP_FULL) {
-    trp_waiter_list(a, &door->waiter);
-    err = trp_mail_put(a, trp_mailbox_incarnation(&a->mailbox), true, &letter);
-    if (err != TRP_FULL) trp_waiter_unlist(a, &door->waiter);
-  }
-  if (err != TRP_OK) trp_letter_release(a->system, &letter, err);
-  return err;
-}
-
-/* Refused for good? Between two lives the mail waits here instead. */
-static bool is_final(struct trp_door *door, enum trp_err err) {
-  if (err == TRP_FULL) return false;
-  if (err != TRP_DEAD) return true;
-  return atomic_load_explicit(&door->actor->system->stopping, memory_order_acquire);
-}
+/* What goes in together; each letter with where the message behind it begins. */
+struct batch {
+  uint32_t count;
+  size_t next[BATCH];
+  struct trp_letter letters[BATCH];
+};
 
 /* One bad message is left out where its end is known; else the rest cannot be told apart. */
 static void leave_out(struct trp_door *door, size_t used, enum trp_err err) {
@@ -76,21 +62,86 @@ static void leave_out(struct trp_door *door, size_t used, enum trp_err err) {
   door->offset = used > 0 ? door->offset + used : nng_msg_len(door->held);
 }
 
+static enum trp_err decode_into(struct trp_door *door, size_t at, struct trp_letter *letter,
+                                size_t *used) {
+  uint16_t type = 0;
+  size_t bytes = 0;
+  enum trp_err err = decode_at(door, at, &type, &bytes, used);
+  if (err == TRP_OK && !may_enter(type)) err = TRP_NOT_ALLOWED;
+  if (err == TRP_OK) err = trp_letter_fill(letter, type, door->body, bytes);
+  letter->flags = TRP_LETTER_DOOR;
+  letter->from = 0;
+  return err;
+}
+
+/* The next messages, up to the end, to a full batch, or to one that is bad: that one is left out
+ * once it is the first. */
+static void gather(struct trp_door *door, struct batch *batch) {
+  bool ring = door->actor->mailbox.evict == NULL;
+  uint32_t most = ring ? BATCH : 1;
+  size_t at = door->offset, used = 0;
+  for (batch->count = 0; batch->count < most && at < nng_msg_len(door->held); batch->count++) {
+    enum trp_err err = decode_into(door, at, &batch->letters[batch->count], &used);
+    if (err != TRP_OK && batch->count == 0) leave_out(door, used, err);
+    if (err != TRP_OK) return;
+    at += used;
+    batch->next[batch->count] = at;
+  }
+}
+
+/* How many of these went in; where it is 0, why, in *err. */
+static uint32_t try_in(struct trp_door *door, struct trp_letter *letters, uint32_t count,
+                       enum trp_err *err) {
+  struct trp_actor *a = door->actor;
+  uint64_t incarnation = trp_mailbox_incarnation(&a->mailbox);
+  if (a->mailbox.evict == NULL) {
+    return trp_stage_put(a, incarnation, true, letters, count, err);
+  }
+  *err = trp_mail_put(a, incarnation, true, letters);
+  return *err == TRP_OK;
+}
+
+static uint32_t put_in(struct trp_door *door, struct batch *batch, enum trp_err *err) {
+  uint32_t gone = 0;
+  *err = TRP_OK;
+  while (gone < batch->count && *err == TRP_OK) {
+    gone += try_in(door, &batch->letters[gone], batch->count - gone, err);
+    if (*err != TRP_FULL) continue;
+    trp_waiter_list(door->actor, &door->waiter);
+    gone += try_in(door, &batch->letters[gone], batch->count - gone, err);
+    if (*err != TRP_FULL) trp_waiter_unlist(door->actor, &door->waiter);
+  }
+  return gone;
+}
+
+/* Refused for good? Between two lives the mail waits here instead. */
+static bool is_final(struct trp_door *door, enum trp_err err) {
+  if (err == TRP_FULL) return false;
+  if (err != TRP_DEAD) return true;
+  return atomic_load_explicit(&door->actor->system->stopping, memory_order_acquire);
+}
+
+/* Those from `first` on have not gone in: refused for good, or to be decoded once more. */
+static void give_up(struct trp_door *door, struct batch *batch, uint32_t first, enum trp_err err) {
+  bool final = is_final(door, err);
+  for (uint32_t i = first; i < batch->count; i++) {
+    if (final) trp_mail_refused(door->actor, err);
+    trp_letter_release(door->actor->system, &batch->letters[i], err);
+  }
+  if (final) door->offset = batch->next[batch->count - 1];
+}
+
 /* Moves what is held into the mailbox; true where the hands are empty again. Under the lock. */
 static bool give_on(struct trp_door *door) {
+  struct batch batch;
   while (door->held != NULL && door->offset < nng_msg_len(door->held)) {
-    uint16_t type = 0;
-    size_t bytes = 0, used = 0;
-    enum trp_err err = decode_next(door, &type, &bytes, &used);
-    if (err == TRP_OK && !may_enter(type)) err = TRP_NOT_ALLOWED;
-    if (err != TRP_OK) {
-      leave_out(door, used, err);
-      continue;
-    }
-    err = put_in(door, type, bytes);
-    if (err != TRP_OK && !is_final(door, err)) return false;
-    if (err != TRP_OK) trp_mail_refused(door->actor, err);
-    door->offset += used;
+    enum trp_err err;
+    gather(door, &batch);
+    uint32_t gone = put_in(door, &batch, &err);
+    if (gone > 0) door->offset = batch.next[gone - 1];
+    if (gone == batch.count) continue;
+    give_up(door, &batch, gone, err);
+    if (!is_final(door, err)) return false;
   }
   if (door->held != NULL) nng_msg_free(door->held);
   door->held = NULL;

@@ -256,6 +256,7 @@ static void release(struct trp_actor *a) {
   while (self->watches != NULL) trp_watch_close(self->watches);
   release_asks(a);
   trp_bonds_close(a);
+  trp_board_take_down(a);
   release_lane(a);
   trp_outbox_drop(a, TRP_REFUSED_STOPPED);
   free(self->memory);

@@ -142,6 +142,23 @@ enum trp_err trp_forward(struct trp_self *self, struct trp_ref to, const struct 
   return send_letter(self, target, to, &letter);
 }
 
+enum trp_err trp_share_begin(struct trp_msg *msg, uint16_t type, const void *body, size_t bytes) {
+  if (type == TRP_NONE || (bytes > 0 && body == NULL)) return TRP_INVALID;
+  if (bytes > TRP_BODY_MAX) return TRP_TOO_BIG;
+  *msg = (struct trp_msg){.type = type, .bytes = (uint32_t)bytes, .body = body};
+  if (bytes <= TRP_INLINE_BYTES) return TRP_OK;
+  struct trp_blob *blob = trp_blob_new(body, bytes);
+  if (blob == NULL) return TRP_NO_MEMORY;
+  msg->body = blob->body;
+  msg->shared = blob;
+  return TRP_OK;
+}
+
+void trp_share_end(struct trp_msg *msg) {
+  trp_blob_release((struct trp_blob *)msg->shared);
+  msg->shared = NULL;
+}
+
 enum trp_err trp_system_send(struct trp_system *system, struct trp_ref to, uint16_t type,
                              const void *body, size_t bytes) {
   return trp_system_send_wait(system, to, type, body, bytes, 0);

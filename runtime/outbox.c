@@ -123,7 +123,7 @@ static uint32_t gather(const struct trp_parcel *parcel, struct trp_letter *lette
 static uint32_t try_letters(struct trp_actor *sender, struct trp_actor *to, struct trp_ref ref,
                             struct trp_letter *letters, uint32_t count) {
   enum trp_err err = TRP_OK;
-  uint32_t gone = trp_stage_put(to, ref, letters, count, &err);
+  uint32_t gone = trp_stage_put(to, trp_ref_incarnation(ref), false, letters, count, &err);
   if (gone > 0 || err == TRP_FULL) return gone;
   for (uint32_t i = 0; i < count; i++) {
     trp_mail_refused(to, err);

@@ -37,13 +37,13 @@ struct trp_letter *trp_stage_next(struct trp_actor *sender, struct trp_actor *re
 
 void trp_stage_add(void) { here()->count++; }
 
-uint32_t trp_stage_put(struct trp_actor *receiver, struct trp_ref to,
+uint32_t trp_stage_put(struct trp_actor *receiver, uint64_t incarnation, bool outside,
                        const struct trp_letter *letters, uint32_t count, enum trp_err *err) {
   struct trp_put put;
   put.wake = false;
   for (; count > 0; count /= 2) {
-    *err = receiver->mailbox.ops->put(&receiver->mailbox, trp_ref_incarnation(to), false, letters,
-                                      count, &put);
+    *err =
+        receiver->mailbox.ops->put(&receiver->mailbox, incarnation, outside, letters, count, &put);
     if (*err != TRP_FULL) break;
   }
   if (*err != TRP_OK) return 0;
@@ -65,7 +65,8 @@ void trp_stage_flush(struct trp_actor *sender) {
   enum trp_err err = TRP_OK;
   stage->count = 0;
   while (gone < count && err == TRP_OK) {
-    gone += trp_stage_put(stage->receiver, stage->to, &stage->letters[gone], count - gone, &err);
+    gone += trp_stage_put(stage->receiver, trp_ref_incarnation(stage->to), false,
+                          &stage->letters[gone], count - gone, &err);
   }
   for (; gone < count; gone++) keep_or_refuse(sender, stage, &stage->letters[gone], err);
 }

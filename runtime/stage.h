@@ -12,7 +12,7 @@
 
 struct trp_actor;
 
-enum { TRP_STAGE_ROOM = 32 };
+enum { TRP_STAGE_ROOM = 128 };
 
 struct trp_stage_letters {
   uint32_t count;
@@ -28,8 +28,8 @@ struct trp_letter *trp_stage_next(struct trp_actor *sender, struct trp_actor *re
 void trp_stage_add(void);
 
 /* As many of these as fit, half of them, half of those ...: how many went; 0 with the reason in
- * *err. One claim and one wake. */
-uint32_t trp_stage_put(struct trp_actor *receiver, struct trp_ref to,
+ * *err. One claim and one wake. Into a ring alone. */
+uint32_t trp_stage_put(struct trp_actor *receiver, uint64_t incarnation, bool outside,
                        const struct trp_letter *letters, uint32_t count, enum trp_err *err);
 
 /* Lets go what is there, in the name of the actor whose turn it is. */

@@ -82,6 +82,7 @@ enum trp_err trp_system_new(struct trp_system **out, const struct trp_system_opt
   s->changed_fd = -1;
   trp_asks_init(&s->asks);
   trp_graph_init(&s->graph);
+  trp_boards_init(&s->boards);
   trp_ring_store_init(&s->rings);
   enum trp_err err = trp_slots_init(&s->slots, s->options.actors_max);
   trp_stack_prepare();
@@ -256,6 +257,7 @@ void trp_system_destroy(struct trp_system **system) {
   trp_directory_destroy(&s->directory);
   trp_asks_fini(&s->asks);
   trp_graph_fini(&s->graph);
+  trp_boards_fini(&s->boards);
   trp_env_fini(&s->env);
   pthread_mutex_destroy(&s->reason_lock);
   free(s->report.actors);

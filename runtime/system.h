@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "runtime/actor.h"
+#include "runtime/board.h"
 #include "runtime/env.h"
 #include "runtime/graph.h"
 #include "runtime/journal.h"
@@ -41,6 +42,7 @@ struct trp_system {
   struct trp_journal *journal;
   struct trp_asks asks;
   struct trp_graph graph;
+  struct trp_boards boards;
 
   struct trp_slots slots;
   struct trp_ring_store rings;

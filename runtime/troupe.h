@@ -392,6 +392,13 @@ TRP_MUST_USE enum trp_err trp_send(struct trp_self *self, struct trp_ref to, uin
 TRP_MUST_USE enum trp_err trp_forward(struct trp_self *self, struct trp_ref to,
                                       const struct trp_msg *msg);
 
+/* Makes a message of one's own that trp_forward sends to several: a large body is copied once, and
+ * they share it. To be given back with trp_share_end, in the same turn. Errors: INVALID, TOO_BIG,
+ * NO_MEMORY. Thread: owner. */
+TRP_MUST_USE enum trp_err trp_share_begin(struct trp_msg *msg, uint16_t type, const void *body,
+                                          size_t bytes);
+void trp_share_end(struct trp_msg *msg);
+
 /* How many of this actor's messages wait in its outbox for room elsewhere. What produces without
  * being told to (a socket's reader) produces no more while it is not 0. Thread: owner. */
 uint32_t trp_outbox_depth(const struct trp_self *self);
@@ -454,6 +461,41 @@ void trp_trap_exits(struct trp_self *self, bool trap);
  * Errors: NO_ACTOR (an end that is dead too), LIMIT. Thread: owner. */
 enum trp_err trp_edge_add(struct trp_self *self, struct trp_ref from, struct trp_ref to);
 void trp_edge_remove(struct trp_self *self, struct trp_ref from, struct trp_ref to);
+
+/* ---- boards: what an actor shows to whoever looks, without a message ---- */
+
+#define TRP_BOARD_MAX (64u << 20) /* bytes that an actor may show */
+
+/* Shows a copy of these bytes in place of what was shown before. It goes with the incarnation. Who
+ * hears of it by a message that was sent afterwards sees it. Errors: TOO_BIG, NO_MEMORY. Thread:
+ * owner. */
+TRP_MUST_USE enum trp_err trp_board_show(struct trp_self *self, const void *bytes, size_t size);
+
+struct trp_board;
+
+/* A look at what an incarnation shows. The bytes stay as they are until the view is closed, also
+ * where others are shown by then. Plain value; all zero: of nobody. */
+struct trp_view {
+  struct trp_ref who;
+  const void *body; /* NULL: it shows nothing, or has ended; aligned for any type */
+  size_t bytes;
+  struct trp_board *board; /* the runtime's own, as what follows */
+  void *sheet;
+  uint64_t version;
+};
+
+/* Begins to look: at nothing yet, and old. False where there is no such slot, or no memory; then it
+ * stays so. Thread: owner. */
+bool trp_view_open(struct trp_self *self, struct trp_view *view, struct trp_ref who);
+
+/* Whether something else is shown by now; costs a load. Thread: owner. */
+bool trp_view_is_old(const struct trp_view *view);
+
+/* What the same one shows now, beside the old view, which is still to be closed. Thread: owner. */
+void trp_view_renew(const struct trp_view *old, struct trp_view *view);
+
+/* Gives it back; it is all zero then. Also from end(). Thread: owner. */
+void trp_view_close(struct trp_view *view);
 
 /* As trp_system_spawn; its supervisor is spec's, else the caller's own (a root's: the caller, if it
  * is not pooled itself). Thread: owner. */

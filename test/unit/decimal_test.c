@@ -68,6 +68,53 @@ static void any_digits_read_like_strtod(void **state) {
   }
 }
 
+/* Lengths on either side of the eight that are read at once, and of the fifteen that are taken. */
+static void the_quick_way_takes_short_ones_and_reads_them_alike(void **state) {
+  (void)state;
+  uint32_t taken = 0;
+  for (int i = 0; i < 200000; i++) {
+    char text[64];
+    size_t whole = 1 + chance() % 17, fraction = chance() % 12, size = 0;
+    for (size_t k = 0; k < whole; k++) text[size++] = (char)('0' + chance() % 10);
+    if (fraction > 0) text[size++] = '.';
+    for (size_t k = 0; k < fraction; k++) text[size++] = (char)('0' + chance() % 10);
+    memcpy(text + size, "\"0", 3); /* what follows is no part of it */
+    double value;
+    const char *end = trp_decimal_scan(text, text + size + 2, &value);
+    bool plain = whole + fraction <= 15 && (whole == 1 || text[0] != '0');
+    assert_int_equal(plain, end != NULL);
+    if (end == NULL) continue;
+    taken++;
+    assert_ptr_equal(text + size, end);
+    double expected = strtod(text, NULL);
+    if (memcmp(&value, &expected, sizeof value) != 0) fail_msg("%s reads %.17g", text, value);
+  }
+  assert_true(taken > 50000);
+}
+
+static void the_quick_way_leaves_the_rest_to_the_careful_one(void **state) {
+  (void)state;
+  static const char *const texts[] = {"",
+                                      ".5",
+                                      "5.",
+                                      "-1",
+                                      "01",
+                                      "1e5",
+                                      "1.5E3",
+                                      "1234567890123456",
+                                      "1.234567890123456",
+                                      "x",
+                                      ":2345678",
+                                      "/2345678"};
+  double value;
+  for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    assert_null(trp_decimal_scan(texts[i], texts[i] + strlen(texts[i]), &value));
+  }
+  static const char neighbours[] = "1234567:"; /* the byte behind '9' among eight */
+  assert_ptr_equal(neighbours + 7, trp_decimal_scan(neighbours, neighbours + 8, &value));
+  assert_true(value == 1234567);
+}
+
 static void more_than_fifteen_significant_digits_are_told(void **state) {
   (void)state;
   struct trp_decimal decimal;
@@ -128,6 +175,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_exchanges_send_reads_correctly_rounded),
       cmocka_unit_test(any_digits_read_like_strtod),
+      cmocka_unit_test(the_quick_way_takes_short_ones_and_reads_them_alike),
+      cmocka_unit_test(the_quick_way_leaves_the_rest_to_the_careful_one),
       cmocka_unit_test(more_than_fifteen_significant_digits_are_told),
       cmocka_unit_test(what_is_no_number_is_refused),
       cmocka_unit_test(what_is_too_long_or_too_large_is_refused),
