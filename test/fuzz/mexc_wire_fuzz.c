@@ -1,4 +1,4 @@
-/* Bytes as a frame, binary or text,, as a snapshot and as tickers; and as a body within a good
+/* Bytes as a frame, binary or text, as a snapshot and as tickers; and as a body within a good
  * wrapper, so that the bodies are reached at once. Whatever comes, events stay within their bounds.
  */
 #include <stdint.h>
@@ -81,7 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (parser == NULL && trp_mexc_parser_new(&parser) != TRP_OK) return 0;
   if (trp_mexc_parse(parser, data, size, &event) == TRP_OK) check_event(&event, 1);
   if (trp_mexc_parse_snapshot(parser, data, size, &event) == TRP_OK) check_event(&event, 0);
-  (void)trp_mexc_parse_tickers(parser, data, size, check_ticker, NULL);
+  enum trp_err err = trp_mexc_parse_tickers(parser, data, size, check_ticker, NULL);
+  demand(err == TRP_OK || trp_mexc_parse_reason(parser)[0] != '\0');
   if (size == 0) return 0;
   size_t length = wrap(frame, data, size);
   if (trp_mexc_parse(parser, frame, length, &event) == TRP_OK) check_event(&event, 1);
