@@ -268,21 +268,36 @@ static void trade(struct trp_exchange_call *call, const struct trp_walk_trade *t
                         aggregate ? "M" : "isBestMatch");
 }
 
+/* The newest of what is remembered, or those from an id on: from the oldest that is remembered
+ * where the id is older, and none where it has not come yet. */
+static const struct trp_walk_trade *pick(const struct trp_walk_trade *list, uint32_t there,
+                                         const uint64_t *from_id, uint32_t limit, uint32_t *count) {
+  uint32_t first = there > limit ? there - limit : 0;
+  if (from_id != NULL)
+    for (first = 0; first < there && list[first].id < *from_id;) first++;
+  *count = there - first < limit ? there - first : limit;
+  return list + first;
+}
+
 static void trades(struct trp_exchange_call *call, bool aggregate) {
   struct trp_exchange_listed listed;
-  uint32_t limit;
+  struct trp_walk_trade list[TRP_WALK_TRADES_MAX];
+  uint32_t limit, count, there = 0;
+  uint64_t from_id;
+  bool from = false;
   if (!trp_exchange_call_symbol(call, "symbol", &listed) ||
-      !trp_exchange_call_number(call, "limit", LIMIT_TRADES, LIMIT_TRADES_MAX, false, &limit)) {
+      !trp_exchange_call_number(call, "limit", LIMIT_TRADES, LIMIT_TRADES_MAX, false, &limit) ||
+      (aggregate && !trp_exchange_call_id(call, "fromId", &from, &from_id))) {
     return;
   }
-  struct trp_walk_trade list[TRP_WALK_TRADES_MAX];
-  uint32_t max = limit < TRP_WALK_TRADES_MAX ? limit : TRP_WALK_TRADES_MAX;
-  uint32_t count =
-      call->market->walk != NULL ? trp_walk_trades(call->market->walk, listed.index, list, max) : 0;
+  if (call->market->walk != NULL) {
+    there = trp_walk_trades(call->market->walk, listed.index, list, TRP_WALK_TRADES_MAX);
+  }
+  const struct trp_walk_trade *chosen = pick(list, there, from ? &from_id : NULL, limit, &count);
   trp_exchange_text_add(call->body, "[");
   for (uint32_t i = 0; i < count; i++) {
     trp_exchange_text_raw(call->body, ",", i > 0);
-    trade(call, &list[i], aggregate);
+    trade(call, &chosen[i], aggregate);
   }
   trp_exchange_text_add(call->body, "]");
 }

@@ -123,6 +123,18 @@ bool trp_exchange_call_number(struct trp_exchange_call *call, const char *name, 
   return true;
 }
 
+bool trp_exchange_call_id(struct trp_exchange_call *call, const char *name, bool *given,
+                          uint64_t *out) {
+  char text[24];
+  *out = 0;
+  *given = trp_exchange_call_parameter(call, name, text, sizeof text);
+  if (!*given || take_number(text, out)) {
+    return true;
+  }
+  call->refuse(call, TRP_EXCHANGE_ILLEGAL, name);
+  return false;
+}
+
 void trp_exchange_call_signed(struct trp_exchange_call *call) {
   char text[24];
   uint64_t at_ms;

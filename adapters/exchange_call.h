@@ -90,6 +90,10 @@ bool trp_exchange_call_parameter(const struct trp_exchange_call *call, const cha
 bool trp_exchange_call_number(struct trp_exchange_call *call, const char *name, uint32_t usual,
                               uint32_t max, bool strict, uint32_t *out);
 
+/* Any number, 0 too; `*given` says whether there is one. False: the call is refused. */
+bool trp_exchange_call_id(struct trp_exchange_call *call, const char *name, bool *given,
+                          uint64_t *out);
+
 /* Answers a call that needs a signature, which nobody has here: its time stamp (milliseconds, in
  * the query) is checked first. */
 void trp_exchange_call_signed(struct trp_exchange_call *call);

@@ -10,7 +10,7 @@
 #include "adapters/machine_inside.h"
 
 #define POLL_LEVELS 5          /* of a snapshot that is asked for its best */
-#define CHUNK_MAX 128          /* symbols a request, at most */
+#define CHUNK_MAX 320          /* symbols a request, at most: as many as MEXC is asked for */
 #define URL_BYTES 1900         /* what the net takes */
 #define FILL_NS (5000 * MS_NS) /* then the stream's trades wait no more, and the gap is told */
 

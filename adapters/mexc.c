@@ -145,6 +145,42 @@ static enum trp_err parse_snapshot(void *parser, const void *bytes, size_t size,
   return err;
 }
 
+/* ---- by HTTP ------------------------------------------------------------------------------ */
+
+struct heard_by {
+  trp_hear_fn *hear;
+  void *arg;
+};
+
+static void each(void *arg, const struct trp_mexc_event *event) {
+  const struct heard_by *by = arg;
+  tell(event, TRP_HEARD_WHOLE, by->hear, by->arg);
+}
+
+/* Of one symbol or of all: there is no list of names. */
+static bool poll_url(char *out, size_t size, const char *http_base, const char *const *symbols,
+                     uint32_t count) {
+  return trp_mexc_tickers_url(out, size, http_base, count == 1 ? symbols[0] : NULL);
+}
+
+static uint32_t poll_weight(uint32_t count) {
+  (void)count;
+  return 1;
+}
+
+static enum trp_err parse_poll(void *parser, const void *bytes, size_t size, trp_hear_fn *hear,
+                               void *arg) {
+  struct heard_by by = {.hear = hear, .arg = arg};
+  return trp_mexc_parse_tickers(parser, bytes, size, each, &by);
+}
+
+static enum trp_err parse_listing(void *parser, const void *bytes, size_t size,
+                                  trp_listed_fn *listed, void *arg) {
+  return trp_mexc_parse_listing(parser, bytes, size, listed, arg);
+}
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
 /* In the stream the code says nothing, and "Blocked" is what is said of a channel that we may not
  * have or that there is not. */
 static enum trp_error_class classify(int64_t code, const char *text) {
@@ -204,6 +240,18 @@ const struct trp_dialect trp_mexc_dialect = {
     .parse_snapshot = parse_snapshot,
     .parse_reason = parse_reason,
     .classify = classify,
+    .life_s = 24 * 3600,
+    .quote_ids = TRP_IDS_RISE, /* versions of the book */
+    /* Nothing says that a trade's id rises, and a trade whose id does not would be dropped as a
+     * repeat; over HTTP it is null. So trades are neither compared nor polled. */
+    .trade_ids = TRP_IDS_NONE,
+    .poll_symbols = 320, /* all of them */
+    .poll_url = poll_url,
+    .poll_weight = poll_weight,
+    .parse_poll = parse_poll,
+    .listing_url = trp_mexc_listing_url,
+    .listing_weight = 10,
+    .parse_listing = parse_listing,
 };
 
 static enum trp_err start(struct trp_self *self, void *state, const void *args) {

@@ -28,6 +28,8 @@ TRP_MUST_USE enum trp_err trp_mexc_text_frame(struct trp_mexc_parser *parser, co
                                               size_t size, struct trp_mexc_event *out);
 TRP_MUST_USE enum trp_err trp_mexc_text_snapshot(struct trp_mexc_parser *parser, const void *bytes,
                                                  size_t size, struct trp_mexc_event *out);
+TRP_MUST_USE enum trp_err trp_mexc_text_tickers(struct trp_mexc_parser *parser, const void *bytes,
+                                                size_t size, trp_mexc_ticker_fn *each, void *arg);
 
 /* Milliseconds to microseconds; 0 for what is no time. */
 static inline int64_t trp_mexc_time_us(int64_t ms) {

@@ -117,3 +117,94 @@ enum trp_err trp_mexc_text_snapshot(struct trp_mexc_parser *parser, const void *
                                        .count = gather.book.count};
   return TRP_OK;
 }
+
+/* ---- tickers ------------------------------------------------------------------------------ */
+
+struct tickers {
+  struct gather answer; /* in case it is an error */
+  trp_mexc_ticker_fn *each;
+  void *arg;
+  struct trp_mexc_event event;
+  struct trp_wire_quote quote;
+  uint32_t seen; /* enum member */
+  bool bad;
+};
+
+enum member { M_SYMBOL = 1, M_BID = 2, M_BID_SIZE = 4, M_ASK = 8, M_ASK_SIZE = 16 };
+
+static void next_ticker(struct tickers *t) {
+  t->event = (struct trp_mexc_event){.kind = TRP_MEXC_QUOTES};
+  t->quote = (struct trp_wire_quote){0};
+  t->seen = 0;
+}
+
+/* What a symbol without orders has there is "", or null. */
+static void take_number(struct tickers *t, enum member member, double *out,
+                        const struct trp_json_value *value) {
+  struct trp_decimal decimal;
+  if (value->kind == TRP_JSON_NULL || (value->kind == TRP_JSON_TEXT && value->size == 0)) return;
+  if (!trp_json_to_decimal(value, &decimal) || !(decimal.value >= 0)) {
+    t->bad = true;
+    return;
+  }
+  *out = decimal.value;
+  t->event.inexact += decimal.inexact;
+  t->seen |= member;
+}
+
+static void take_symbol(struct tickers *t, const struct trp_json_value *value) {
+  if (value->kind != TRP_JSON_TEXT || !trp_mexc_symbol_valid(value->text)) return;
+  memcpy(t->event.symbol, value->text, value->size + 1);
+  t->seen |= M_SYMBOL;
+}
+
+/* The list is of all symbols: one that nobody can ask for, or that has no orders, is not worth the
+ * others' quotes. */
+static void give_ticker(struct tickers *t) {
+  bool bid = (t->seen & M_BID) != 0 && (t->seen & M_BID_SIZE) != 0;
+  bool ask = (t->seen & M_ASK) != 0 && (t->seen & M_ASK_SIZE) != 0;
+  if (!bid) t->quote.bid = t->quote.bid_size = 0;
+  if (!ask) t->quote.ask = t->quote.ask_size = 0;
+  t->event.quotes = &t->quote;
+  t->event.quote_count = 1;
+  if ((t->seen & M_SYMBOL) != 0 && (bid || ask)) t->each(t->arg, &t->event);
+}
+
+static bool visit_ticker(void *arg, const struct trp_json_value *value) {
+  struct tickers *t = arg;
+  if (value->kind == TRP_JSON_OBJECT_END) {
+    give_ticker(t);
+    next_ticker(t);
+    return true;
+  }
+  const char *name = value->path + (strncmp(value->path, "[].", 3) == 0 ? 3 : 0);
+  if (strcmp(name, "symbol") == 0)
+    take_symbol(t, value);
+  else if (strcmp(name, "bidPrice") == 0)
+    take_number(t, M_BID, &t->quote.bid, value);
+  else if (strcmp(name, "bidQty") == 0)
+    take_number(t, M_BID_SIZE, &t->quote.bid_size, value);
+  else if (strcmp(name, "askPrice") == 0)
+    take_number(t, M_ASK, &t->quote.ask, value);
+  else if (strcmp(name, "askQty") == 0)
+    take_number(t, M_ASK_SIZE, &t->quote.ask_size, value);
+  else
+    return visit(&t->answer, value);
+  return !t->bad;
+}
+
+enum trp_err trp_mexc_text_tickers(struct trp_mexc_parser *parser, const void *bytes, size_t size,
+                                   trp_mexc_ticker_fn *each, void *arg) {
+  struct tickers tickers = {.answer = begin(parser), .each = each, .arg = arg};
+  next_ticker(&tickers);
+  enum trp_err err = trp_json_walk(bytes, size, visit_ticker, &tickers, &parser->reason);
+  if (tickers.bad || err == TRP_CANCELLED) {
+    parser->reason = "a bookTicker with a bad number";
+    return TRP_MALFORMED;
+  }
+  if (err != TRP_OK || !tickers.answer.has_code || !tickers.answer.has_text) return err;
+  struct trp_mexc_event refusal = {.kind = TRP_MEXC_OTHER};
+  give_answer(&tickers.answer, TRP_MEXC_ERROR, &refusal);
+  each(arg, &refusal);
+  return TRP_OK;
+}

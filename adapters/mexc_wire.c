@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "adapters/json_listing.h"
 #include "adapters/mexc_parser.h"
 
 #define DEPTH_PATH "/api/v3/depth"
@@ -38,6 +39,17 @@ enum trp_err trp_mexc_parse_snapshot(struct trp_mexc_parser *parser, const void 
   *out = (struct trp_mexc_event){.kind = TRP_MEXC_OTHER};
   if (size > TRP_MEXC_BODY_MAX) return too_big(parser);
   return trp_mexc_text_snapshot(parser, bytes, size, out);
+}
+
+enum trp_err trp_mexc_parse_tickers(struct trp_mexc_parser *parser, const void *bytes, size_t size,
+                                    trp_mexc_ticker_fn *each, void *arg) {
+  if (size > TRP_MEXC_BODY_MAX) return too_big(parser);
+  return trp_mexc_text_tickers(parser, bytes, size, each, arg);
+}
+
+enum trp_err trp_mexc_parse_listing(struct trp_mexc_parser *parser, const void *bytes, size_t size,
+                                    void (*each)(void *arg, const char *symbol), void *arg) {
+  return trp_json_listing(bytes, size, "symbols[].symbol", each, arg, &parser->reason);
 }
 
 const char *trp_mexc_parse_reason(const struct trp_mexc_parser *parser) {
@@ -116,6 +128,24 @@ bool trp_mexc_depth_url(char *out, size_t size, const char *http_base, const cha
   trp_wire_put_encoded(&url, symbol);
   trp_wire_put(&url, "&limit=");
   trp_wire_put_u64(&url, limit);
+  return !url.full;
+}
+
+bool trp_mexc_tickers_url(char *out, size_t size, const char *http_base, const char *symbol) {
+  struct trp_wire_text url;
+  trp_wire_text_begin(&url, out, size);
+  trp_wire_put(&url, http_base);
+  trp_wire_put(&url, "/api/v3/ticker/bookTicker");
+  if (symbol != NULL) trp_wire_put(&url, "?symbol=");
+  if (symbol != NULL) trp_wire_put_encoded(&url, symbol);
+  return !url.full;
+}
+
+bool trp_mexc_listing_url(char *out, size_t size, const char *http_base) {
+  struct trp_wire_text url;
+  trp_wire_text_begin(&url, out, size);
+  trp_wire_put(&url, http_base);
+  trp_wire_put(&url, "/api/v3/exchangeInfo");
   return !url.full;
 }
 

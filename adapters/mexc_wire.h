@@ -87,6 +87,21 @@ const char *trp_mexc_parse_reason(const struct trp_mexc_parser *parser);
 TRP_MUST_USE enum trp_err trp_mexc_parse_snapshot(struct trp_mexc_parser *parser, const void *bytes,
                                                   size_t size, struct trp_mexc_event *out);
 
+/* Reads the body of GET /api/v3/ticker/bookTicker, one object or an array of all: calls `each` with
+ * a QUOTES event of one quote without version for every symbol that has orders (a side that is not
+ * told whole has price and size 0), or with an ERROR. Errors as trp_mexc_parse; what was given
+ * before stands. */
+typedef void trp_mexc_ticker_fn(void *arg, const struct trp_mexc_event *event);
+TRP_MUST_USE enum trp_err trp_mexc_parse_tickers(struct trp_mexc_parser *parser, const void *bytes,
+                                                 size_t size, trp_mexc_ticker_fn *each, void *arg);
+
+/* Reads the body of GET /api/v3/exchangeInfo: calls `each` with every symbol. Errors as
+ * trp_json_listing. */
+TRP_MUST_USE enum trp_err trp_mexc_parse_listing(struct trp_mexc_parser *parser, const void *bytes,
+                                                 size_t size,
+                                                 void (*each)(void *arg, const char *symbol),
+                                                 void *arg);
+
 /* Is this a symbol as the exchange writes it? (wire.h) */
 bool trp_mexc_symbol_valid(const char *symbol);
 
@@ -117,6 +132,9 @@ bool trp_mexc_request_end(struct trp_wire_text *request); /* false: it did not f
 bool trp_mexc_stream_url(char *out, size_t size, const char *ws_base);
 bool trp_mexc_depth_url(char *out, size_t size, const char *http_base, const char *symbol,
                         uint32_t limit);
+bool trp_mexc_tickers_url(char *out, size_t size, const char *http_base,
+                          const char *symbol); /* NULL: of all */
+bool trp_mexc_listing_url(char *out, size_t size, const char *http_base);
 
 /* The symbol of a URL with "/api/v3/depth?..symbol=X"; false where there is none. */
 bool trp_mexc_symbol_of_url(const char *url, char *out, size_t size);

@@ -1,5 +1,6 @@
-/* Bytes as a frame, binary or text, and as a snapshot; and as a body within a good wrapper, so that
- * the bodies are reached at once. Whatever comes, events stay within their bounds. */
+/* Bytes as a frame, binary or text, as a snapshot and as tickers; and as a body within a good
+ * wrapper, so that the bodies are reached at once. Whatever comes, events stay within their bounds.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,11 @@ static void check_event(const struct trp_mexc_event *event, int needs_symbol) {
   }
 }
 
+static void check_ticker(void *arg, const struct trp_mexc_event *event) {
+  (void)arg;
+  check_event(event, event->kind == TRP_MEXC_QUOTES);
+}
+
 /* The first byte chooses the body, the rest is it. */
 static size_t wrap(uint8_t *out, const uint8_t *data, size_t size) {
   static const char head[] =
@@ -75,6 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (parser == NULL && trp_mexc_parser_new(&parser) != TRP_OK) return 0;
   if (trp_mexc_parse(parser, data, size, &event) == TRP_OK) check_event(&event, 1);
   if (trp_mexc_parse_snapshot(parser, data, size, &event) == TRP_OK) check_event(&event, 0);
+  enum trp_err err = trp_mexc_parse_tickers(parser, data, size, check_ticker, NULL);
+  demand(err == TRP_OK || trp_mexc_parse_reason(parser)[0] != '\0');
   if (size == 0) return 0;
   size_t length = wrap(frame, data, size);
   if (trp_mexc_parse(parser, frame, length, &event) == TRP_OK) check_event(&event, 1);

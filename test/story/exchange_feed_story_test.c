@@ -11,6 +11,7 @@
 
 #include "actors/feed_state.h"
 #include "adapters/gateio.h"
+#include "adapters/mexc.h"
 #include "test/story/feed_world.h"
 
 enum {
@@ -71,6 +72,23 @@ static void begin_automatic(uint64_t seed) {
   assert_true(world_settles(5000));
 }
 
+/* Polls and renews like the one before, but trades are not polled and have no ids to compare. */
+static void begin_mexc(uint64_t seed) {
+  world_begin(&(struct world_options){.seed = seed,
+                                      .quotes_per_s = 20,
+                                      .heartbeat_ms = HEARTBEAT_MS,
+                                      .backoff_max_ms = BACKOFF_MS,
+                                      .automatic = true,
+                                      .check_symbols = true,
+                                      .probe_ms = BACKOFF_MS,
+                                      .renew_s = 4,
+                                      .streams_at_once = 2,
+                                      .feed_kind = &trp_mexc_feed_kind,
+                                      .dialect = &trp_exchange_mexc});
+  assert_true(world_until_phase(TRP_FEED_LIVE, 5000));
+  assert_true(world_settles(5000));
+}
+
 static void live_through_each_fault(void (*begin_world)(uint64_t seed), uint64_t may_wait_ms) {
   static const struct {
     const char *text;
@@ -115,6 +133,11 @@ static void each_fault_of_gateio_is_lived_through(void **state) {
   live_through_each_fault(begin_gateio, GATEIO_MAY_WAIT_MS);
 }
 
+static void each_fault_of_mexc_is_lived_through_with_polling_and_renewals(void **state) {
+  (void)state;
+  live_through_each_fault(begin_mexc, MAY_WAIT_MS);
+}
+
 static void live_through_mixed_faults(void (*begin_world)(uint64_t seed), uint64_t may_wait_ms) {
   for (uint64_t seed = 1; seed <= SEEDS; seed++) {
     char text[64];
@@ -145,6 +168,11 @@ static void faults_of_gateio_on_top_of_each_other_are_lived_through(void **state
   live_through_mixed_faults(begin_gateio, GATEIO_MAY_WAIT_MS);
 }
 
+static void faults_of_mexc_on_top_of_each_other_are_lived_through(void **state) {
+  (void)state;
+  live_through_mixed_faults(begin_mexc, MAY_WAIT_MS);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(each_fault_is_lived_through, world_tell_trace),
@@ -155,6 +183,10 @@ int main(void) {
       cmocka_unit_test_teardown(each_fault_of_gateio_is_lived_through, world_tell_trace),
       cmocka_unit_test_teardown(faults_on_top_of_each_other_are_lived_through, world_tell_trace),
       cmocka_unit_test_teardown(faults_of_gateio_on_top_of_each_other_are_lived_through,
+                                world_tell_trace),
+      cmocka_unit_test_teardown(each_fault_of_mexc_is_lived_through_with_polling_and_renewals,
+                                world_tell_trace),
+      cmocka_unit_test_teardown(faults_of_mexc_on_top_of_each_other_are_lived_through,
                                 world_tell_trace),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "actors/symbol_table.h"
+#include "adapters/mexc.h"
 #include "test/story/feed_world.h"
 #include "test/story/seeds.h"
 
@@ -117,6 +118,42 @@ static void five_failures_open_the_breaker_and_it_polls_until_the_stream_is_back
     assert_int_equal(polled, row("ETHUSDT.BINANCE")->polled);
     assert_true(row("BTCUSDT.BINANCE")->trades > 100);
     no_trade_is_missed_or_repeated();
+    world_end();
+  }
+}
+
+static void a_mexc_feed_polls_while_the_breaker_is_open_and_streams_again(void **state) {
+  (void)state;
+  for (uint64_t seed = 20; seed < 25; seed++) {
+    world_begin(&(struct world_options){.seed = seed,
+                                        .automatic = true,
+                                        .probe_ms = PROBE_MS,
+                                        .quotes_per_s = 50,
+                                        .heartbeat_ms = 45000, /* its pings are 15 s apart */
+                                        .check_symbols = true,
+                                        .feed_kind = &trp_mexc_feed_kind,
+                                        .dialect = &trp_exchange_mexc});
+    assert_true(world_until_phase(TRP_FEED_LIVE, 2000));
+    world_run_ms(1000);
+    assert_int_equal(TRP_INVALID, world_command("subscribe", "BTCUSTD", 1000));
+    refuse_streams(true);
+    assert_true(world_until_phase(TRP_FEED_POLLING, 20000));
+    assert_int_equal(TRP_FEED_POLL, ask_state().mode);
+    uint64_t polled = row("BTCUSDT.MEXC")->polled, trades = row("BTCUSDT.MEXC")->trades;
+    world_run_ms(20000);
+    assert_int_equal(TRP_FEED_POLLING, world.phase);
+    assert_in_range(row("BTCUSDT.MEXC")->polled - polled, 18, 28);
+    assert_int_equal(trades, row("BTCUSDT.MEXC")->trades); /* those are not polled */
+    refuse_streams(false);
+    assert_true(world_until_phase(TRP_FEED_LIVE, PROBE_MS + 1000));
+    assert_int_equal(TRP_FEED_STREAM, ask_state().mode);
+    assert_true(world_settles(2000));
+    polled = row("ETHUSDT.MEXC")->polled;
+    world_run_ms(10000);
+    assert_int_equal(polled, row("ETHUSDT.MEXC")->polled);
+    assert_true(row("BTCUSDT.MEXC")->trades > trades);
+    assert_true(world_settles(2000));
+    assert_int_equal(0, world.stats.limited);
     world_end();
   }
 }
@@ -310,6 +347,7 @@ int main(void) {
       STORY(polling_brings_a_quote_a_second_and_never_dials),
       STORY(a_poll_that_is_not_answered_is_stale_in_time),
       STORY(five_failures_open_the_breaker_and_it_polls_until_the_stream_is_back),
+      STORY(a_mexc_feed_polls_while_the_breaker_is_open_and_streams_again),
       STORY(a_limit_is_obeyed_by_the_next_incarnation_too),
       STORY(a_stream_s_limit_is_obeyed_by_the_next_incarnation_too),
       STORY(a_connection_is_renewed_before_it_ends_and_nothing_is_missed),

@@ -16,6 +16,8 @@
 #include "actors/supervisor.h"
 #include "actors/symbol_table.h"
 #include "adapters/exchange_sessions.h"
+#include "adapters/gateio.h"
+#include "adapters/mexc.h"
 #include "runtime/log.h"
 #include "runtime/report.h"
 #include "runtime/system.h"
@@ -157,10 +159,16 @@ static bool same_quote(const struct trp_quote *quote, const struct trp_walk_quot
          quote->ask_size == (double)truth->ask_size / TRP_WALK_UNIT;
 }
 
+static const char *venue(void) {
+  const struct trp_exchange_dialect *dialect = world.exchange.dialect;
+  if (dialect == &trp_exchange_mexc) return trp_mexc_dialect.venue;
+  return dialect == &trp_exchange_gateio ? trp_gateio_dialect.venue : trp_binance_dialect.venue;
+}
+
 bool world_matches(const char *symbol) {
   char full[TRP_SYMBOL_NAME_MAX + 1];
   const struct trp_exchange *exchange = world.market;
-  snprintf(full, sizeof full, "%s.%s", symbol, world.exchange.dialect ? "GATEIO" : "BINANCE");
+  snprintf(full, sizeof full, "%s%s", symbol, venue());
   const struct keeper_row *row = feed_keeper_row(&world.keeper, trp_symbol_find(full));
   const struct trp_walk *walk = exchange != NULL ? exchange->market.walk : NULL;
   int32_t at = walk != NULL ? trp_walk_find(walk, symbol) : -1;

@@ -400,6 +400,43 @@ static void rest_answers_in_the_shapes_of_the_exchange(void **state) {
   assert_starts("[{\"id\":");
 }
 
+/* The id of the first trade in the answer; 0 where there is none. `*count` of them. */
+static uint64_t first_trade(const char *query, uint32_t *count) {
+  char path[160];
+  snprintf(path, sizeof path, "/api/v3/aggTrades?symbol=BTCUSDT%s", query);
+  assert_int_equal(200, get(path));
+  *count = 0;
+  for (const char *at = text.bytes; (at = strstr(at, "{\"a\":")) != NULL; at++) (*count)++;
+  return *count != 0 ? strtoull(strstr(text.bytes, "\"a\":") + 4, NULL, 10) : 0;
+}
+
+static void aggregate_trades_are_the_newest_or_those_from_an_id_on(void **state) {
+  (void)state;
+  char query[80];
+  uint32_t count, there;
+  for (uint64_t at = 0; at <= 60000 * MS; at += 100 * MS) {
+    trp_walk_advance(market.walk, at, NULL, NULL);
+  }
+  uint64_t oldest = first_trade("", &there);
+  uint64_t newest = first_trade("&limit=1", &count);
+  assert_int_equal(1, count);
+  assert_true(there > 10);
+  assert_int_equal(newest, oldest + there - 1);
+  snprintf(query, sizeof query, "&limit=3&fromId=%llu", (unsigned long long)(oldest + 4));
+  assert_int_equal(oldest + 4, first_trade(query, &count));
+  assert_int_equal(3, count);
+  snprintf(query, sizeof query, "&limit=1000&fromId=%llu", (unsigned long long)newest);
+  assert_int_equal(newest, first_trade(query, &count));
+  assert_int_equal(1, count);
+  snprintf(query, sizeof query, "&limit=1000&fromId=%llu", (unsigned long long)(newest + 1));
+  assert_int_equal(0, first_trade(query, &count));
+  assert_starts("[]");
+  assert_int_equal(oldest, first_trade("&limit=2&fromId=0", &count));
+  assert_int_equal(2, count);
+  assert_int_equal(400, get("/api/v3/aggTrades?symbol=BTCUSDT&fromId=one"));
+  assert_starts("{\"code\":-1100,");
+}
+
 static void rest_depth_is_the_book_up_to_the_limit(void **state) {
   (void)state;
   struct trp_binance_parser *parser;
@@ -491,6 +528,7 @@ int main(void) {
       cmocka_unit_test(every_payload_reads_back_to_the_event),
       cmocka_unit_test(payloads_have_the_exact_shape_of_the_exchange),
       cmocka_unit_test(rest_answers_in_the_shapes_of_the_exchange),
+      cmocka_unit_test(aggregate_trades_are_the_newest_or_those_from_an_id_on),
       cmocka_unit_test(rest_depth_is_the_book_up_to_the_limit),
       cmocka_unit_test(rest_refuses_with_the_documented_errors),
       cmocka_unit_test(weights_are_counted_and_limited_a_minute),

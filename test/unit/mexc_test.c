@@ -387,6 +387,118 @@ static void a_few_levels_make_no_event(void **state) {
   assert_int_equal(trp_machine_stats(hands.machine)->other_frames, 1);
 }
 
+/* ---- by HTTP -------------------------------------------------------------------------------- */
+
+#define TICKER(symbol)                                                                             \
+  "{\"symbol\":\"" symbol                                                                          \
+  "\",\"bidPrice\":\"1.5\",\"bidQty\":\"2\",\"askPrice\":\"1.6\",\"askQty\":\"3\"}"
+
+static void begin_polling(void) {
+  hands_make_all(
+      &(struct trp_machine_options){.streams = TRP_STREAM_QUOTES, .trust_symbols = true});
+  hands_want("BTCUSDT");
+  trp_machine_poll(hands.machine, hands.now, true);
+}
+
+static void one_quote_is_polled_by_name_and_several_with_all_others(void **state) {
+  (void)state;
+  begin_polling();
+  hands_expect("??bookTicker =POLLING ");
+  assert_string_equal(hands.last_url,
+                      "https://api.mexc.com/api/v3/ticker/bookTicker?symbol=BTCUSDT");
+  hands_answer(hands.last_ticket, 200, TICKER("BTCUSDT"));
+  hands_expect("QBTCUSDT@0* ");
+  hands_want("MXUSDT");
+  hands_want("AEUSDT");
+  hands_forget();
+  hands_pass_ms(100);
+  hands_expect("??bookTicker ");
+  assert_string_equal(hands.last_url, "https://api.mexc.com/api/v3/ticker/bookTicker");
+  hands_answer(hands.last_ticket, 200,
+               "[" TICKER("ZZZUSDT") "," TICKER("MXUSDT") ",{\"symbol\":\"QUSDT\",\"bidPrice\":"
+               "\"\",\"bidQty\":\"\",\"askPrice\":null,\"askQty\":null}," TICKER("AEUSDT") "]");
+  hands_expect("QMXUSDT@0* QAEUSDT@0* ");
+  assert_true(hands.last_quote.bid == 1.5 && hands.last_quote.ask_size == 3);
+}
+
+static void all_symbols_are_polled_by_one_request(void **state) {
+  (void)state;
+  char symbol[32];
+  hands_make_all(
+      &(struct trp_machine_options){.streams = TRP_STREAM_QUOTES, .trust_symbols = true});
+  for (uint32_t i = 0; i < trp_mexc_dialect.symbols_usual; i++) {
+    snprintf(symbol, sizeof symbol, "S%03uUSDT", i);
+    hands_want(symbol);
+  }
+  hands_forget();
+  trp_machine_poll(hands.machine, hands.now, true);
+  hands_expect("??bookTicker =POLLING ");
+  hands_answer(hands.last_ticket, 200, "[" TICKER("S319USDT") "]");
+  hands_expect("QS319USDT@0* ");
+  hands_pass_ms(1000);
+  hands_expect("??bookTicker ");
+}
+
+static void a_name_that_is_none_is_no_longer_polled(void **state) {
+  (void)state;
+  begin_polling();
+  hands_forget();
+  hands_answer(hands.last_ticket, 400, "{\"code\":-1121,\"msg\":\"Invalid symbol.\"}");
+  hands_expect("!nopoll:BTCUSDT ");
+  hands_pass_ms(5000);
+  assert_null(strstr(hands.trace, "??"));
+}
+
+static void a_refusal_with_status_200_is_a_failed_poll(void **state) {
+  (void)state;
+  begin_polling();
+  hands_forget();
+  hands_answer(hands.last_ticket, 200, "{\"code\":500,\"msg\":\"Internal error\"}");
+  hands_expect("!nopoll:BTCUSDT ");
+  assert_int_equal(trp_machine_stats(hands.machine)->poll_failures, 1);
+  hands_pass_ms(5000);
+  assert_non_null(strstr(hands.trace, "??bookTicker "));
+}
+
+static void quotes_that_a_successor_repeats_are_known_by_their_versions(void **state) {
+  (void)state;
+  hands_make_all(
+      &(struct trp_machine_options){.streams = TRP_STREAM_QUOTES, .trust_symbols = true});
+  hands_want("BTCUSDT");
+  open_link(0);
+  answer(CHANNEL("bookTicker", "BTCUSDT"));
+  mexc_write_quote("BTCUSDT", "1.5", "1.6", "7");
+  binary();
+  open_link(0); /* the successor */
+  answer(CHANNEL("bookTicker", "BTCUSDT"));
+  hands_forget();
+  binary();
+  mexc_write_quote("BTCUSDT", "1.4", "1.6", "6");
+  binary();
+  hands_expect("");
+  mexc_write_quote("BTCUSDT", "1.5", "1.6", "8");
+  binary();
+  hands_expect("QBTCUSDT@8 ");
+  assert_int_equal(trp_machine_stats(hands.machine)->repeats, 2);
+}
+
+static void a_symbol_that_is_not_listed_is_refused(void **state) {
+  (void)state;
+  hands_make_all(&(struct trp_machine_options){.streams = TRP_STREAM_QUOTES});
+  hands_want("BTCUSTD");
+  open_link(0);
+  answer(CHANNEL("bookTicker", "BTCUSTD"));
+  hands_forget();
+  hands_pass_ms(100);
+  hands_expect("??exchangeInfo ");
+  assert_string_equal(hands.last_url, "https://api.mexc.com/api/v3/exchangeInfo");
+  hands_answer(hands.last_ticket, 200,
+               "{\"symbols\":[{\"symbol\":\"BTCUSDT\",\"status\":\"1\"},{\"symbol\":\"MXUSDT\"}]}");
+  hands_expect("!unknown:BTCUSTD =LIVE ");
+  hands_expect_reason(
+      "0 of 1 symbols in sync, 1 refused: no symbol BTCUSTD; the nearest is BTCUSDT");
+}
+
 static void too_many_requests_wait_ten_minutes(void **state) {
   (void)state;
   hands_make_with(&(struct trp_machine_options){.streams = TRP_STREAM_DEPTH,
@@ -469,6 +581,12 @@ int main(void) {
       STORY(each_trade_of_a_frame_is_given_out_with_its_own_time),
       STORY(digits_too_many_are_counted_once_a_frame),
       STORY(a_few_levels_make_no_event),
+      STORY(one_quote_is_polled_by_name_and_several_with_all_others),
+      STORY(all_symbols_are_polled_by_one_request),
+      STORY(a_name_that_is_none_is_no_longer_polled),
+      STORY(a_refusal_with_status_200_is_a_failed_poll),
+      STORY(quotes_that_a_successor_repeats_are_known_by_their_versions),
+      STORY(a_symbol_that_is_not_listed_is_refused),
       STORY(too_many_requests_wait_ten_minutes),
       STORY(errors_have_classes),
       STORY(recorded_frames_of_a_symbol_become_its_events),

@@ -321,6 +321,92 @@ static void a_snapshot_or_its_refusal_is_read(void **state) {
   assert_int_equal(trp_mexc_parse_snapshot(parser, "{\"bids\":[]}", 11, &event), TRP_MALFORMED);
 }
 
+struct noted {
+  char text[200];
+};
+
+static void note(struct noted *noted, const char *format, const char *name, double number) {
+  size_t used = strlen(noted->text);
+  snprintf(noted->text + used, sizeof noted->text - used, format, name, number);
+}
+
+static void note_ticker(void *arg, const struct trp_mexc_event *event) {
+  if (event->kind == TRP_MEXC_ERROR) {
+    note(arg, "!%s(%.0f) ", event->answer.text, (double)event->answer.code);
+    return;
+  }
+  assert_int_equal(event->kind, TRP_MEXC_QUOTES);
+  assert_int_equal(event->quote_count, 1);
+  assert_int_equal(event->quotes->update_id, 0);
+  assert_true((event->quotes->bid == 0) == (event->quotes->bid_size == 0));
+  assert_true((event->quotes->ask == 0) == (event->quotes->ask_size == 0));
+  note(arg, "%s:%g", event->symbol, event->quotes->bid);
+  note(arg, "%s%g ", "/", event->quotes->ask_size);
+}
+
+static enum trp_err tickers(const char *body, struct noted *noted) {
+  *noted = (struct noted){0};
+  return trp_mexc_parse_tickers(parser, body, strlen(body), note_ticker, noted);
+}
+
+#define TICKER(symbol, bid, bid_size, ask, ask_size)                                               \
+  "{\"symbol\":\"" symbol "\",\"bidPrice\":" bid ",\"bidQty\":" bid_size ",\"askPrice\":" ask      \
+  ",\"askQty\":" ask_size "}"
+
+static void polled_tickers_come_alone_or_in_a_list(void **state) {
+  (void)state;
+  struct noted noted;
+  assert_int_equal(
+      tickers(TICKER("AEUSDT", "\"0.11\"", "\"115\"", "\"0.12\"", "\"215.5\""), &noted), TRP_OK);
+  assert_string_equal(noted.text, "AEUSDT:0.11/215.5 ");
+  assert_int_equal(tickers("[" TICKER("A", "\"1\"", "\"2\"", "\"3\"", "\"4\"") "," TICKER(
+                               "B", "\"5\"", "\"6\"", "\"7\"", "\"8\"") "]",
+                           &noted),
+                   TRP_OK);
+  assert_string_equal(noted.text, "A:1/4 B:5/8 ");
+  assert_int_equal(tickers("[]", &noted), TRP_OK);
+  assert_string_equal(noted.text, "");
+}
+
+static void a_ticker_without_orders_does_not_spoil_the_others(void **state) {
+  (void)state;
+  struct noted noted;
+  assert_int_equal(
+      tickers("[" TICKER("A", "\"1\"", "\"\"", "\"3\"", "\"4\"") "," TICKER(
+                  "B", "\"\"", "\"\"", "null",
+                  "null") ",{\"symbol\":\"D\"}," TICKER("C", "\"5\"", "\"6\"", "null", "\"8\"") "]",
+              &noted),
+      TRP_OK);
+  assert_string_equal(noted.text, "A:0/4 C:5/0 ");
+  assert_int_equal(tickers(TICKER("A", "\"1\"", "\"-1\"", "\"3\"", "\"4\""), &noted),
+                   TRP_MALFORMED);
+  assert_string_equal(trp_mexc_parse_reason(parser), "a bookTicker with a bad number");
+  assert_int_equal(tickers("[" TICKER("A", "\"1\"", "\"x\"", "\"3\"", "\"4\"") "]", &noted),
+                   TRP_MALFORMED);
+  assert_int_equal(tickers("[{\"symbol\":\"A\"", &noted), TRP_TRUNCATED);
+}
+
+static void a_poll_that_is_refused_is_an_error(void **state) {
+  (void)state;
+  struct noted noted;
+  assert_int_equal(tickers("{\"code\":-1121,\"msg\":\"Invalid symbol.\"}", &noted), TRP_OK);
+  assert_string_equal(noted.text, "!Invalid symbol.(-1121) ");
+}
+
+static void note_symbol(void *arg, const char *symbol) { note(arg, "%s%.0g ", symbol, 1); }
+
+static void the_list_names_each_symbol(void **state) {
+  (void)state;
+  struct noted noted = {0};
+  const char *body =
+      "{\"timezone\":\"CST\",\"symbols\":[{\"symbol\":\"MXUSDT\",\"status\":\"1\",\"filters\":[]},"
+      "{\"symbol\":\"AEUSDT\"}]}";
+  assert_int_equal(trp_mexc_parse_listing(parser, body, strlen(body), note_symbol, &noted), TRP_OK);
+  assert_string_equal(noted.text, "MXUSDT1 AEUSDT1 ");
+  assert_int_equal(trp_mexc_parse_listing(parser, "{}", 2, note_symbol, &noted), TRP_MALFORMED);
+  assert_string_equal(trp_mexc_parse_reason(parser), "a listing without any symbol");
+}
+
 static void urls_are_built_and_read_back(void **state) {
   (void)state;
   char url[200], symbol[TRP_MEXC_SYMBOL_MAX + 1];
@@ -331,6 +417,14 @@ static void urls_are_built_and_read_back(void **state) {
   assert_true(trp_mexc_symbol_of_url(url, symbol, sizeof symbol));
   assert_string_equal(symbol, "BTCUSDT");
   assert_false(trp_mexc_depth_url(url, 30, "https://api.mexc.com", "BTCUSDT", 1000));
+  assert_true(trp_mexc_tickers_url(url, sizeof url, "https://api.mexc.com", "\xe5\xb8\x81USDT"));
+  assert_string_equal(url, "https://api.mexc.com/api/v3/ticker/bookTicker?symbol=%E5%B8%81USDT");
+  assert_true(trp_mexc_tickers_url(url, sizeof url, "https://api.mexc.com", NULL));
+  assert_string_equal(url, "https://api.mexc.com/api/v3/ticker/bookTicker");
+  assert_false(trp_mexc_tickers_url(url, 40, "https://api.mexc.com", NULL));
+  assert_true(trp_mexc_listing_url(url, sizeof url, "https://api.mexc.com"));
+  assert_string_equal(url, "https://api.mexc.com/api/v3/exchangeInfo");
+  assert_false(trp_mexc_listing_url(url, 30, "https://api.mexc.com"));
 }
 
 /* ---- real frames ---------------------------------------------------------------------------- */
@@ -456,6 +550,10 @@ int main(void) {
       cmocka_unit_test(thirty_channels_fit_one_request_and_one_answer),
       cmocka_unit_test(texts_that_say_nothing_are_passed_over_and_bad_ones_refused),
       cmocka_unit_test(a_snapshot_or_its_refusal_is_read),
+      cmocka_unit_test(polled_tickers_come_alone_or_in_a_list),
+      cmocka_unit_test(a_ticker_without_orders_does_not_spoil_the_others),
+      cmocka_unit_test(a_poll_that_is_refused_is_an_error),
+      cmocka_unit_test(the_list_names_each_symbol),
       cmocka_unit_test(urls_are_built_and_read_back),
       cmocka_unit_test(real_frames_equal_their_decoded_forms),
   };
