@@ -158,7 +158,7 @@ $(TESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(HARNESS_LIB) $(CLI) $(LIB)
 	$(call link,$(@D)/libhelp.a $(SUPPORT) $(HARNESS_LIB) $(CLI) $(LIB) -lcmocka)
 # This one fails the library's calls of these functions, see test/conformance/fault_sweep.h.
 SWEPT := malloc calloc realloc aligned_alloc strdup free pthread_create eventfd socket listen bind \
-  epoll_create1 open
+  epoll_create1 open mmap memfd_create socketpair pidfd_open posix_spawn
 $(B)/test/conformance/fault_sweep_test: LDFLAGS += $(SWEPT:%=-Wl,--wrap=%)
 $(SOAKS): $(B)/%: $(B)/%.o $(SUPPORT) $(CLI) $(LIB)
 	$(call link,$(SUPPORT) $(CLI) $(LIB) -lcmocka)

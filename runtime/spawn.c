@@ -181,7 +181,9 @@ void trp_spawned_hold(struct trp_actor *a) {
 void trp_spawned_release(struct trp_actor *a) {
   struct trp_slots *slots = &a->system->slots;
   /* acq_rel: the last sees all that the others did. */
-  if (atomic_fetch_sub_explicit(&a->leases, 1, memory_order_acq_rel) != 1) return;
+  uint32_t leases = atomic_fetch_sub_explicit(&a->leases, 1, memory_order_acq_rel);
+  ASSERT(leases != 0);
+  if (leases != 1) return;
   pthread_mutex_lock(&slots->lock);
   /* Once all stop, slots stay as they are: the account is made of them. */
   bool stopping = atomic_load_explicit(&a->system->stopping, memory_order_seq_cst);

@@ -61,10 +61,16 @@ static uint64_t hear(struct trp_coordinator *c, struct trp_actor *a) {
   return 0;
 }
 
+/* Who is spawned meanwhile comes after all that were added, and has been started by its spawner. */
+static bool all_have_started(struct trp_coordinator *c) {
+  struct trp_slots *slots = &c->system->slots;
+  if (c->next == atomic_load_explicit(&slots->count, memory_order_acquire)) return true;
+  return trp_slots_at(slots, c->next)->spawned;
+}
+
 uint64_t trp_start_step(struct trp_coordinator *c) {
   struct trp_system *system = c->system;
-  uint32_t count = atomic_load_explicit(&system->slots.count, memory_order_acquire);
-  if (c->next == count) {
+  if (all_have_started(c)) {
     trp_system_set_state(system, TRP_STAGE_RUNNING);
     return 0;
   }

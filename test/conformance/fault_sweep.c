@@ -7,7 +7,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <spawn.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -158,4 +161,45 @@ int __wrap_open(const char *path, int flags, ...) {
   int mode = (flags & O_CREAT) != 0 ? va_arg(args, int) : 0;
   va_end(args);
   return refused("open", EMFILE) ? -1 : __real_open(path, flags, mode);
+}
+
+/* ---- what a process is made of ---- */
+
+void *__real_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __real_memfd_create(const char *name, unsigned flags);
+int __real_socketpair(int domain, int type, int protocol, int *pair);
+int __real_pidfd_open(pid_t pid, unsigned flags);
+int __real_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
+                       const posix_spawnattr_t *attributes, char *const *args,
+                       char *const *environment);
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+int __wrap_memfd_create(const char *name, unsigned flags);
+int __wrap_socketpair(int domain, int type, int protocol, int *pair);
+int __wrap_pidfd_open(pid_t pid, unsigned flags);
+int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
+                       const posix_spawnattr_t *attributes, char *const *args,
+                       char *const *environment);
+
+void *__wrap_mmap(void *at, size_t bytes, int protection, int flags, int fd, off_t offset) {
+  if (refused("mmap", ENOMEM)) return MAP_FAILED;
+  return __real_mmap(at, bytes, protection, flags, fd, offset);
+}
+
+int __wrap_memfd_create(const char *name, unsigned flags) {
+  return refused("memfd_create", EMFILE) ? -1 : __real_memfd_create(name, flags);
+}
+
+int __wrap_socketpair(int domain, int type, int protocol, int *pair) {
+  return refused("socketpair", EMFILE) ? -1 : __real_socketpair(domain, type, protocol, pair);
+}
+
+int __wrap_pidfd_open(pid_t pid, unsigned flags) {
+  return refused("pidfd_open", EMFILE) ? -1 : __real_pidfd_open(pid, flags);
+}
+
+int __wrap_posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *files,
+                       const posix_spawnattr_t *attributes, char *const *args,
+                       char *const *environment) {
+  if (refused("posix_spawn", EAGAIN)) return EAGAIN;
+  return __real_posix_spawn(pid, path, files, attributes, args, environment);
 }

@@ -1,6 +1,7 @@
 /* system_suite_spawning.c - actors made while the system runs: reachable at once, gone without a
  * trace, told of when they crash, and stopped with the others. */
 #include <string.h>
+#include <time.h>
 
 #include "runtime/blob.h"
 #include "runtime/system.h"
@@ -232,6 +233,69 @@ static void the_bound_of_actors_holds_for_spawned_ones_too(void **state) {
   world_close(&w);
 }
 
+enum { EARLY = 16 };
+
+/* The first half leaves in its start, the second fails in it. */
+static enum trp_err early_start(struct trp_self *self, void *state, const void *args) {
+  enum trp_err err = start(self, state, args);
+  trp_exit(self);
+  return ((struct state *)state)->w->number[1] > EARLY / 2 ? TRP_INJECTED : err;
+}
+
+static const struct trp_kind early = {.name = "early",
+                                      .state_bytes = sizeof(struct state),
+                                      .start = early_start,
+                                      .receive = live,
+                                      .end = end};
+
+static enum trp_err spawn_at_start(struct trp_self *self, void *state, const void *args) {
+  memcpy(state, &args, sizeof args);
+  struct trp_spec spec = child_spec(((struct state *)state)->w);
+  spec.kind = &early;
+  enum trp_err err = TRP_OK;
+  for (int i = 0; i < EARLY && err == TRP_OK; i++) err = trp_spawn(self, &spec, NULL);
+  return err;
+}
+
+static const struct trp_kind early_parent = {.name = "early_parent",
+                                             .never_pooled = true,
+                                             .state_bytes = sizeof(struct state),
+                                             .start = spawn_at_start,
+                                             .receive = spawn_some};
+
+/* Its start takes as long as the spawned ones live, where there is more than one thread. */
+static enum trp_err slow_start(struct trp_self *self, void *state, const void *args) {
+  (void)self;
+  const struct world *w = args;
+  memcpy(state, &args, sizeof args);
+  for (int ms = 0; ms < 2000 && w->sched == TRP_SCHED_THREADS && w->number[2] < EARLY; ms++) {
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  }
+  return TRP_OK;
+}
+
+static const struct trp_kind slow = {
+    .name = "slow", .state_bytes = sizeof(struct state), .start = slow_start, .receive = live};
+
+static void those_spawned_while_the_system_starts_begin_and_end_once(void **state) {
+  static const char *const names[] = {"slow0", "slow1", "slow2", "slow3"};
+  struct world w;
+  world_open(&w, state);
+  world_add(&w, &(struct trp_spec){.name = "parent", .kind = &early_parent});
+  for (int i = 0; i < 4; i++) {
+    world_add(&w, &(struct trp_spec){.name = names[i], .kind = &slow, .supervisor = "parent"});
+  }
+  world_start(&w); /* the failed start of a spawned one is a crash, told, and no failure of all */
+  await(&w, 2, EARLY);
+  assert_int_equal(w.number[1], EARLY);
+  tell(&w, world_find(&w, "parent"), SPAWN, EARLY);
+  await(&w, 0, 2 * EARLY);
+  const struct trp_report *report = world_stop(&w);
+  assert_int_equal(report->verdict, TRP_VERDICT_CLEAN);
+  assert_int_equal(world_count(&w, "<crash of "), EARLY / 2);
+  world_close(&w);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_spawned_hears_what_it_is_sent_at_once),
     cmocka_unit_test(slots_of_those_that_left_serve_the_next),
@@ -241,5 +305,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_cannot_be_spawned_is_refused),
     cmocka_unit_test(a_stop_amid_spawning_accounts_for_everybody),
     cmocka_unit_test(the_bound_of_actors_holds_for_spawned_ones_too),
+    cmocka_unit_test(those_spawned_while_the_system_starts_begin_and_end_once),
 };
 SUITE(suite_spawning, "spawning", tests);

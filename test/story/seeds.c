@@ -16,12 +16,25 @@ static uint64_t number(const char *name) {
   return text != NULL ? strtoull(text, NULL, 10) : 0;
 }
 
+static void read_range(const char *text, struct seeds *seeds) {
+  char *end;
+  uint64_t first = 1, last = strtoull(text, &end, 10);
+  if (*end == '-') {
+    first = last;
+    last = strtoull(end + 1, NULL, 10);
+  }
+  if (first == 0 || last < first) return; /* nonsense: the test's own number */
+  seeds->seed = first - 1;
+  seeds->last = last;
+}
+
 bool seeds_replaying(void) { return getenv("TRP_SEED") != NULL; }
 
 struct seeds seeds_begin(uint64_t count, uint64_t patience_s) {
-  uint64_t many = number("TRP_SEEDS");
-  struct seeds seeds = {.replay = seeds_replaying(), .last = many > 0 ? many : count};
-  seeds.until_ns = many > 0 ? UINT64_MAX : trp_deadline_in(patience_s * TRP_NS_PER_S);
+  const char *many = getenv("TRP_SEEDS");
+  struct seeds seeds = {.replay = seeds_replaying(), .last = count};
+  seeds.until_ns = many != NULL ? UINT64_MAX : trp_deadline_in(patience_s * TRP_NS_PER_S);
+  if (many != NULL) read_range(many, &seeds);
   if (!seeds.replay) return seeds;
   seeds.last = number("TRP_SEED");
   seeds.seed = seeds.last - 1;

@@ -1,7 +1,8 @@
 /* seeds.h - the seeds that a storm is run under, and how a failing one is replayed.
  *
- * TRP_SEED=n: that seed alone. TRP_SEEDS=n: 1 to n, however long it takes. Otherwise 1 to the
- * test's own number, or fewer where time runs out first (under a sanitizer, on a slow machine).
+ * TRP_SEED=n: that seed alone. TRP_SEEDS=n: 1 to n, TRP_SEEDS=m-n: m to n, however long it takes.
+ * Otherwise 1 to the test's own number, or fewer where time runs out first (under a sanitizer, on a
+ * slow machine).
  *
  *   struct seeds seeds = seeds_begin(1000, 20);
  *   while (seeds_next(&seeds)) storm(seeds.seed);

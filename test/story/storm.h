@@ -51,6 +51,10 @@ struct storm_link {
   bool undone, told;
 };
 
+struct storm_stall {
+  uint64_t since_ns, until_ns, turns;
+};
+
 struct storm_args {
   struct storm *storm;
   uint32_t slot;
@@ -69,6 +73,7 @@ struct storm {
   struct storm_timer timers[TIMERS_MAX];
   struct storm_link links[LINKS_MAX];
   uint32_t life_count, ask_count, monitor_count, timer_count, link_count, crash_count;
+  struct storm_stall stalls[WORKERS_MAX];
   uint32_t wishes[WORKERS_MAX]; /* subscriptions that each wants to have */
   bool wishes_unsure;           /* one was refused */
   bool calm;                    /* nobody does anything of his own any more */

@@ -20,7 +20,6 @@
 
 enum { SEEDS = 1000, PATIENCE_S = 20 };
 static const uint64_t STALL_MAX_NS = 10 * TRP_NS_PER_S; /* one of a hundred */
-static const uint64_t CALM_NS = 2 * STALL_MAX_NS;
 
 static unsigned verdicts[TRP_VERDICT_ABANDONED + 1];
 
@@ -120,11 +119,25 @@ static void panic_one_of_the_company(struct storm *s) {
   (void)!trp_system_send(s->system, to, TRP_FAULT, &fault, sizeof fault); /* it may not be there */
 }
 
+/* Stalls without a turn in between are one long one for who waits for its end. */
+static void stall(struct storm *s, struct trp_ref who, uint64_t ns) {
+  struct trp_actor_info info;
+  uint32_t index = trp_ref_index(who);
+  if (trp_ref_is_nobody(who) || !trp_system_actor(s->system, index, &info)) return;
+  struct storm_stall *last = &s->stalls[index - s->first];
+  uint64_t now = trp_system_now_ns(s->system);
+  bool another = last->until_ns == 0 || info.turns != last->turns;
+  if (another) *last = (struct storm_stall){.since_ns = now, .turns = info.turns};
+  last->until_ns = now + ns;
+  uint64_t whole_ns = last->until_ns - last->since_ns;
+  if (whole_ns > s->longest_stall_ns) s->longest_stall_ns = whole_ns;
+  trp_sim_stall(s->system, who, ns);
+}
+
 /* What happens from outside, between two steps. */
 static void disturb(struct storm *s) {
   struct trp_ref to = some_worker(s);
   struct storm_work body = {.to = to.bits, .hops = draw(s, 6)};
-  uint64_t stall;
   switch (draw(s, 40)) {
     case 0:
       for (uint64_t n = draw(s, draw(s, 10) == 0 ? 300 : 30); n > 0; n--) {
@@ -132,9 +145,7 @@ static void disturb(struct storm *s) {
       }
       break;
     case 1:
-      stall = draw(s, 100) == 0 ? STALL_MAX_NS : draw(s, 60) * TRP_NS_PER_MS;
-      if (stall > s->longest_stall_ns) s->longest_stall_ns = stall;
-      trp_sim_stall(s->system, to, stall);
+      stall(s, to, draw(s, 100) == 0 ? STALL_MAX_NS : draw(s, 60) * TRP_NS_PER_MS);
       break;
     case 2:
       trp_notify(s->system, to);
@@ -244,8 +255,9 @@ static bool is_held_by_a_ring(const struct storm *s) {
 }
 
 static void calm_down(struct storm *s) {
+  uint64_t patience_ns = STALL_MAX_NS + s->longest_stall_ns;
   s->calm = true;
-  if (trp_sim_run_until(s->system, is_settled, s, CALM_NS) || is_held_by_a_ring(s)) return;
+  if (trp_sim_run_until(s->system, is_settled, s, patience_ns) || is_held_by_a_ring(s)) return;
   struct trp_actor_info info;
   storm_fault(s, "in the calm not all live, or the engine has other subscriptions than are wanted");
   for (size_t i = 0; seeds_replaying() && trp_system_actor(s->system, i, &info); i++) {
