@@ -34,7 +34,7 @@ struct trp_worker {
   struct trp_pool *pool;
   pthread_t thread;
   uint32_t index;
-  int tid;
+  _Atomic int tid;   /* of its thread; relaxed */
   bool searching;    /* counted in the pool's */
   bool joined;       /* it has no thread */
   uint32_t in_a_row; /* steps of `next` while others waited */

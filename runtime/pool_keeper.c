@@ -61,7 +61,7 @@ static void judge(struct trp_worker *w) {
   w->seen_steps = steps;
   w->seen_cpu_ns = cpu_ns;
   /* seq_cst: the worker looks at it after each step. */
-  if (busy || (still && sleeps(w->tid))) {
+  if (busy || (still && sleeps(atomic_load_explicit(&w->tid, memory_order_relaxed)))) {
     atomic_store_explicit(&w->stuck, true, memory_order_seq_cst);
   }
   bool stuck = atomic_load_explicit(&w->stuck, memory_order_relaxed);
@@ -76,7 +76,8 @@ static void replace_thread(struct trp_worker *w) {
   }
   pthread_join(w->thread, NULL);
   w->joined = true;
-  (void)trp_thread_forget(w->tid); /* its death has been told as the actor's crash */
+  (void)trp_thread_forget(atomic_load_explicit(
+      &w->tid, memory_order_relaxed)); /* its death has been told as the actor's crash */
   if (trp_worker_restart(w) != TRP_OK) {
     atomic_store_explicit(&w->mode, TRP_WORKER_GONE, memory_order_relaxed);
     trp_system_log(pool->system, "pool", TRP_LOG_ERROR, "pool.no_thread", "worker=%u", w->index);

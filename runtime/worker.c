@@ -232,7 +232,8 @@ static void after_step(struct trp_worker *w, struct trp_actor *a, enum trp_step 
 
 static void run(struct trp_worker *w, struct trp_actor *a) {
   trp_turn_enter(a);
-  atomic_store_explicit(&a->tid, w->tid, memory_order_relaxed);
+  int tid = atomic_load_explicit(&w->tid, memory_order_relaxed);
+  atomic_store_explicit(&a->tid, tid, memory_order_relaxed);
   atomic_store_explicit(&w->running, a, memory_order_relaxed);
   trp_count(&w->steps, 1);
   after_step(w, a, trp_actor_step_within(a));
@@ -321,7 +322,7 @@ static void *run_worker(void *arg) {
   struct trp_thread_slot *slot = trp_thread_enter(name, "worker", w->pool->system->name);
   pthread_setspecific(exit_key, w);
   trp_worker_here = w;
-  w->tid = gettid();
+  atomic_store_explicit(&w->tid, gettid(), memory_order_relaxed);
   work(w, slot);
   trp_worker_here = NULL;
   trp_turn_enter(NULL);

@@ -262,8 +262,8 @@ static void a_broken_invariant_of_the_runtime_says_which_and_who(void **state) {
 static void a_fault_outside_the_actors_names_the_thread(void **state) {
   (void)state;
   struct death *d = die(&(struct death){.how = fault_outside});
-  EXPECT(d, SIGSEGV, "which is no actor's, thread id", "fault_in_a_thread+0x",
-         "system mortal is ", "victim running, in a turn of USER 1025");
+  EXPECT(d, SIGSEGV, "which is no actor's, thread id", "fault_in_a_thread+0x", "system mortal is ",
+         "victim running, in a turn of USER 1025");
 }
 
 static void a_fatal_signal_that_somebody_sent_ends_the_process_by_it(void **state) {
