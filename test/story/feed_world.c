@@ -79,6 +79,7 @@ static enum trp_err spy_http_send(struct trp_net *net, const struct trp_net_requ
 
 static void stream_ended(uint64_t link) {
   int at = place_of(link);
+  if (world.spy.streams[at].link == link) world.spy.ended_ms = world_now_ms();
   if (world.spy.streams[at].link == link)
     memset(&world.spy.streams[at], 0, sizeof world.spy.streams[at]);
   if (link == world.spy.link) world.spy.link = 0;

@@ -83,6 +83,7 @@ struct world {
     } streams[WORLD_STREAMS_MAX]; /* dialled and not ended */
     uint32_t streams_max;         /* how many there may be */
     uint64_t opens;
+    uint64_t ended_ms; /* when a stream ended last, or an attempt at one */
     uint64_t attempts[WORLD_ATTEMPTS_MAX];
     uint32_t attempt_count;
     uint64_t requests, last_request_ns;
