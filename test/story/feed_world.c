@@ -61,6 +61,7 @@ static enum trp_err spy_ws_open(struct trp_net *net, const struct trp_net_reques
     broke("the feed dialled while its old stream was still there");
   }
   if (world.spy.attempt_count < WORLD_ATTEMPTS_MAX) {
+    world.spy.successor[world.spy.attempt_count] = world_stream_stands();
     world.spy.attempts[world.spy.attempt_count++] = world_now_ms();
   }
   enum trp_err err = real->ws_open(net, request, link);

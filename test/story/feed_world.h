@@ -85,6 +85,7 @@ struct world {
     uint64_t opens;
     uint64_t ended_ms; /* when a stream ended last, or an attempt at one */
     uint64_t attempts[WORLD_ATTEMPTS_MAX];
+    bool successor[WORLD_ATTEMPTS_MAX]; /* that attempt was made while a stream stood */
     uint32_t attempt_count;
     uint64_t requests, last_request_ns;
     const char *swallow; /* the next frame that contains this never reaches the feed; NULL */
