@@ -317,10 +317,10 @@ static void a_stall_is_seen_with_its_stack_while_the_rest_goes_on(void **state) 
   start_demo(&d, "10");
   wait_live(&d);
   start_watch(&d);
-  assert_int_equal(ctl(&d, &out, "fault", "consumer", "stall:3000"), 0);
+  assert_int_equal(ctl(&d, &out, "fault", "consumer", "stall:5000"), 0);
   expect_watch(&d, "ACTOR_STALLED", "consumer", "injected_stall");
   wait_updates(&d);
-  process_nap(1500);
+  process_nap(3500);
   assert_int_equal(stop_demo(&d, &took), 0);
   expect_clean(&d);
   process_end(&d.watch);
