@@ -1,5 +1,6 @@
 #include "actors/consumer.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "actors/subscriber.h"
@@ -84,6 +85,31 @@ static void on_quote(struct trp_self *self, struct consumer *c, const struct trp
   row->ask_size = quote->ask_size;
 }
 
+/* NULL: there are too many. */
+static struct trp_consumer_feed *feed_of(struct consumer *c, const char *name) {
+  for (uint32_t i = 0; i < c->now.feed_count; i++) {
+    if (strcmp(c->now.feeds[i].name, name) == 0) return &c->now.feeds[i];
+  }
+  if (c->now.feed_count == TRP_CONSUMER_FEEDS_MAX) return NULL;
+  struct trp_consumer_feed *feed = &c->now.feeds[c->now.feed_count++];
+  snprintf(feed->name, sizeof feed->name, "%s", name);
+  return feed;
+}
+
+static void on_feed_state(struct consumer *c, const struct trp_feed_state *state) {
+  struct trp_consumer_feed *feed = feed_of(c, state->name);
+  if (feed == NULL) return;
+  feed->state = state->state;
+  feed->symbols = state->symbols;
+  feed->reconnects = state->reconnects;
+  snprintf(feed->reason, sizeof feed->reason, "%s", state->reason);
+}
+
+static void on_feed_gap(struct consumer *c, const struct trp_feed_gap *gap) {
+  struct trp_consumer_feed *feed = feed_of(c, gap->name);
+  if (feed != NULL) feed->gaps++;
+}
+
 static void on_event(struct trp_self *self, struct consumer *c, const struct trp_msg *msg) {
   struct trp_consumer_row *row;
   c->now.events++;
@@ -107,7 +133,10 @@ static void on_event(struct trp_self *self, struct consumer *c, const struct trp
       c->now.lost += trp_msg_event_gap(msg)->lost;
       break;
     case TRP_FEED_STATE:
-      c->now.feed_state = trp_msg_feed_state(msg)->state;
+      on_feed_state(c, trp_msg_feed_state(msg));
+      break;
+    case TRP_FEED_GAP:
+      on_feed_gap(c, trp_msg_feed_gap(msg));
       break;
     default:
       break;
@@ -116,6 +145,15 @@ static void on_event(struct trp_self *self, struct consumer *c, const struct trp
 }
 
 /* ---- the kind ---- */
+
+/* Where it cannot be asked now, the next change of its state tells. */
+static void ask_feed(struct trp_self *self, struct consumer *c, const char *name) {
+  struct trp_ref feed = trp_whereis(self, name);
+  struct trp_feed_query query = {0};
+  (void)feed_of(c, name);
+  if (trp_ref_is_nobody(feed)) return;
+  (void)!trp_ask(self, feed, TRP_FEED_QUERY, &query, sizeof query, TRP_NS_PER_S, NULL);
+}
 
 static enum trp_err start(struct trp_self *self, void *state, const void *args) {
   static const uint32_t wishes[] = {TRP_QUOTE,     TRP_TRADE,    TRP_FEED_STATE,
@@ -129,13 +167,7 @@ static enum trp_err start(struct trp_self *self, void *state, const void *args) 
     err = trp_subscriber_add(self, &c->subscriber, wishes[i], 0);
   }
   if (err != TRP_OK) return err;
-  struct trp_ref feed = TRP_NOBODY;
-  if (c->options->feed != NULL) feed = trp_whereis(self, c->options->feed);
-  struct trp_feed_query query = {0};
-  if (!trp_ref_is_nobody(feed)) {
-    /* Where it cannot be asked now, the next change of its state tells. */
-    (void)!trp_ask(self, feed, TRP_FEED_QUERY, &query, sizeof query, TRP_NS_PER_S, NULL);
-  }
+  for (uint32_t i = 0; i < c->options->feed_count; i++) ask_feed(self, c, c->options->feeds[i]);
   return trp_timer_start(self, SHOW_MS * TRP_NS_PER_MS, SHOW_MS * TRP_NS_PER_MS, 0, NULL);
 }
 

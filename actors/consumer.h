@@ -12,7 +12,7 @@
 #include "actors/histogram.h"
 #include "runtime/troupe.h"
 
-enum { TRP_CONSUMER_SYMBOLS_MAX = 64 };
+enum { TRP_CONSUMER_SYMBOLS_MAX = 64, TRP_CONSUMER_FEEDS_MAX = 16 };
 
 struct trp_consumer_row {
   uint32_t symbol; /* actors/symbol_table.h */
@@ -22,12 +22,23 @@ struct trp_consumer_row {
   uint32_t bids, asks; /* levels of the book */
 };
 
+/* A feed as its last FEED_STATE said; STOPPED where none came yet. */
+struct trp_consumer_feed {
+  char name[TRP_NAME_MAX + 1];
+  uint32_t state; /* enum trp_feed_phase */
+  uint32_t symbols;
+  uint64_t reconnects;
+  uint64_t gaps; /* FEED_GAPs heard */
+  char reason[128];
+};
+
 struct trp_consumer_view {
   pthread_mutex_t lock;
   uint64_t incarnation;
   uint64_t events, gaps, lost; /* gaps: how often, lost: how many events publishers counted */
   uint64_t p50_ns, p99_ns;     /* of the last second's quotes */
-  uint32_t feed_state;         /* of the feed heard of last */
+  uint32_t feed_count;
+  struct trp_consumer_feed feeds[TRP_CONSUMER_FEEDS_MAX]; /* those asked first, then as heard */
   uint32_t count;
   struct trp_consumer_row rows[TRP_CONSUMER_SYMBOLS_MAX];
 };
@@ -35,7 +46,8 @@ struct trp_consumer_view {
 /* The args of the kind; borrowed for the system's life. */
 struct trp_consumer_options {
   const char *events;             /* the event engine's name */
-  const char *feed;               /* asked for its state at start; NULL: none */
+  const char *const *feeds;       /* asked for their states at start */
+  uint32_t feed_count;            /* up to TRP_CONSUMER_FEEDS_MAX */
   struct trp_consumer_view *view; /* NULL: nobody looks */
   bool books;                     /* subscribe to BOOK too */
   /* Called in the actor's turn for each market event, for tests and small tools; NULL. */

@@ -187,8 +187,7 @@ static void make_answer(struct trp_exchange *exchange, const struct trp_net_even
     return;
   }
   for (size_t i = 0; i < sizeof ordered / sizeof ordered[0]; i++) {
-    if (trp_exchange_faulty(exchange, ordered[i].fault)) {
-      exchange->stats->limited++;
+    if (trp_exchange_faulty(exchange, ordered[i].fault)) { /* no limit was broken */
       trp_exchange_rest_refuse(exchange->dialect, &exchange->market, ordered[i].problem,
                                seconds_left(exchange, ordered[i].fault), exchange->now_ns, response,
                                body);

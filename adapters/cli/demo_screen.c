@@ -1,9 +1,8 @@
 #include "adapters/cli/demo_screen.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,113 +11,56 @@
 #include "runtime/deadline.h"
 #include "runtime/write.h"
 
-enum { LIVE_MS = 250, LINES_MS = 1000, NAP_MS = 50, NEWS = 6 };
+enum { LIVE_MS = 250, LINES_MS = 1000, NAP_MS = 50, HEIGHT_DEFAULT = 24 };
 static const uint64_t WRITE_NS = 500 * TRP_NS_PER_MS;
 
-struct page { /* what is written at once */
-  char text[16384];
-  size_t used;
-};
-
-struct news { /* the last events of the journal, for the foot of the table */
-  uint64_t after;
-  char lines[NEWS][160];
-  unsigned count;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct page *p, const char *format, ...) {
-  va_list args;
-  va_start(args, format);
-  int n = vsnprintf(p->text + p->used, sizeof p->text - p->used, format, args);
-  va_end(args);
-  if (n > 0) p->used += (size_t)n;
-  if (p->used >= sizeof p->text) p->used = sizeof p->text - 1;
-}
-
-static void flush(struct page *p) {
+static void flush(struct trp_demo_page *p) {
   /* A terminal that is stopped loses pages, never the demo. */
   (void)!trp_write_all(STDOUT_FILENO, p->text, p->used, trp_deadline_in(WRITE_NS));
   p->used = 0;
 }
 
-/* ---- news ---- */
+/* ---- the three faces ---- */
 
-static const char *what_of(uint16_t type, const void *body, char *out, size_t bytes) {
-  if (type == TRP_THREAD_CRASHED) {
-    return ((const struct trp_thread_crashed *)body)->reason;
-  }
-  if (type == TRP_FEED_STATE) {
-    const struct trp_feed_state *state = body;
-    snprintf(out, bytes, "%s %.60s", trp_feed_state_text(state->state), state->reason);
-    return out;
-  }
-  if (type == TRP_SYSTEM_STATE) return ((const struct trp_system_state *)body)->state;
-  if (type == TRP_EVENT_GAP) {
-    snprintf(out, bytes, "lost %" PRIu64, ((const struct trp_event_gap *)body)->lost);
-    return out;
-  }
-  return "";
+static unsigned height(void) {
+  struct winsize size;
+  bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 0;
+  return known ? size.ws_row : HEIGHT_DEFAULT;
 }
 
-static void take_news(struct trp_system *system, struct news *news) {
-  static union {
-    char bytes[4096];
-    uint64_t align;
-  } body;
-  struct trp_journal_entry entry;
-  while (trp_system_journal_next(system, news->after, &entry, &body, sizeof body)) {
-    char what[96];
-    news->after = entry.sequence;
-    snprintf(news->lines[news->count++ % NEWS], sizeof news->lines[0], "%-16s %-14s %.60s",
-             trp_type_name(entry.type), entry.actor, what_of(entry.type, &body, what, sizeof what));
-  }
+static void paint(const struct trp_demo_screen *s, const struct trp_consumer_view *view,
+                  const struct trp_demo_news *news, struct trp_demo_page *page) {
+  trp_demo_table_paint(&(struct trp_demo_table){.system = s->system,
+                                                .view = view,
+                                                .feeds = s->feeds,
+                                                .feed_count = s->feed_count,
+                                                .news = news,
+                                                .height = height()},
+                       page);
 }
 
-/* ---- the two faces ---- */
-
-static uint64_t restarts_of(struct trp_system *system) {
-  struct trp_actor_info info;
-  uint64_t sum = 0;
-  for (size_t i = 0; trp_system_actor(system, i, &info); i++) sum += info.restarts;
-  return sum;
+static void put_line(const struct trp_demo_screen *s, const struct trp_consumer_view *v,
+                     const struct trp_consumer_feed *feed, const struct trp_consumer_row *r,
+                     struct trp_demo_page *page) {
+  static const char plain[] = "%6.1f %-16s bid %.8g ask %.8g %" PRIu64
+                              "/s p50 %.0f us p99 %.0f us %s restarts %" PRIu64 "\n";
+  static const char json[] =
+      "{\"at_s\":%.1f,\"symbol\":\"%s\",\"bid\":%.15g,\"ask\":%.15g,\"quotes_per_s\":%" PRIu64
+      ",\"p50_us\":%.0f,\"p99_us\":%.0f,\"feed_state\":\"%s\",\"restarts\":%" PRIu64 "}\n";
+  trp_demo_put(page, s->json ? json : plain, (double)trp_system_uptime_ns(s->system) / 1e9,
+               trp_symbol_name(r->symbol), r->bid, r->ask, r->quotes_per_s, (double)v->p50_ns / 1e3,
+               (double)v->p99_ns / 1e3, trp_feed_state_text(feed->state),
+               trp_demo_restarts(s->system));
 }
 
-static void paint(const struct trp_demo_screen *s, const struct trp_consumer_view *v,
-                  const struct news *news) {
-  static struct page page;
-  put(&page,
-      "\033[H\033[1mtroupe\033[0m  %s  %s  up %.0f s   feed \033[1m%s\033[0m   restarts %" PRIu64
-      "   gaps %" PRIu64 " (%" PRIu64 " events)\033[K\n\033[K\n",
-      trp_system_name(s->system), trp_system_state(s->system),
-      (double)trp_system_uptime_ns(s->system) / 1e9, trp_feed_state_text(v->feed_state),
-      restarts_of(s->system), v->gaps, v->lost);
-  put(&page, "\033[4m%-20s %14s %14s %8s %8s %8s %8s\033[0m\033[K\n", "symbol", "bid", "ask",
-      "upd/s", "trades", "bids", "asks");
-  for (uint32_t i = 0; i < v->count; i++) {
-    const struct trp_consumer_row *r = &v->rows[i];
-    put(&page, "%-20s %14.8g %14.8g %8" PRIu64 " %8" PRIu64 " %8u %8u\033[K\n",
-        trp_symbol_name(r->symbol), r->bid, r->ask, r->quotes_per_s, r->trades, r->bids, r->asks);
+static void put_lines(const struct trp_demo_screen *s, const struct trp_consumer_view *v,
+                      struct trp_demo_page *page) {
+  const struct trp_consumer_row *rows[TRP_CONSUMER_SYMBOLS_MAX];
+  for (uint32_t f = 0; f < s->feed_count; f++) {
+    const struct trp_consumer_feed *feed = trp_demo_feed_seen(v, s->feeds[f].name);
+    uint32_t count = trp_demo_rows(v, s->feeds[f].venue, rows);
+    for (uint32_t i = 0; i < count; i++) put_line(s, v, feed, rows[i], page);
   }
-  put(&page, "\033[K\nlatency from socket to handler: p50 %.0f us, p99 %.0f us\033[K\n\033[K\n",
-      (double)v->p50_ns / 1e3, (double)v->p99_ns / 1e3);
-  unsigned first = news->count > NEWS ? news->count - NEWS : 0;
-  for (unsigned i = first; i < news->count; i++) put(&page, "%s\033[K\n", news->lines[i % NEWS]);
-  put(&page, "\033[K\nCtrl-C stops; 'troupe ctl status' looks inside\033[K\n\033[J");
-  flush(&page);
-}
-
-static void print_lines(const struct trp_demo_screen *s, const struct trp_consumer_view *v) {
-  static struct page page;
-  double at = (double)trp_system_uptime_ns(s->system) / 1e9;
-  for (uint32_t i = 0; i < v->count; i++) {
-    const struct trp_consumer_row *r = &v->rows[i];
-    put(&page,
-        "%6.1f %-16s bid %.8g ask %.8g %" PRIu64 "/s p50 %.0f us p99 %.0f us %s restarts %" PRIu64
-        "\n",
-        at, trp_symbol_name(r->symbol), r->bid, r->ask, r->quotes_per_s, (double)v->p50_ns / 1e3,
-        (double)v->p99_ns / 1e3, trp_feed_state_text(v->feed_state), restarts_of(s->system));
-  }
-  flush(&page);
 }
 
 /* ---- the thread ---- */
@@ -143,11 +85,11 @@ static bool is_sent_home(struct trp_demo_screen *s) {
 static void *run_screen(void *arg) {
   struct trp_demo_screen *s = arg;
   static struct trp_consumer_view view;
-  struct news news = {0};
+  static struct trp_demo_page page;
+  static struct trp_demo_news news;
   (void)trp_thread_register("screen", "terminal");
-  struct page hello = {.used = 0};
-  if (s->live) put(&hello, "\033[?1049h\033[?25l\033[2J");
-  flush(&hello);
+  if (s->live) trp_demo_put(&page, "\033[?1049h\033[?25l\033[?7l\033[2J"); /* lines do not wrap */
+  flush(&page);
   uint64_t every = (s->live ? LIVE_MS : LINES_MS) * TRP_NS_PER_MS, next = every;
   while (!is_over(s->system) && !is_sent_home(s)) {
     uint64_t up = trp_system_uptime_ns(s->system);
@@ -155,11 +97,12 @@ static void *run_screen(void *arg) {
     if (s->duration_ns != 0 && up >= s->duration_ns) {
       trp_system_stop(s->system, "the duration is over");
     }
-    take_news(s->system, &news);
+    trp_demo_news_take(&news, s->system);
     if (up >= next) {
       trp_consumer_look(s->view, &view);
-      if (s->live) paint(s, &view, &news);
-      if (!s->live) print_lines(s, &view);
+      if (s->live) paint(s, &view, &news, &page);
+      if (!s->live) put_lines(s, &view, &page);
+      flush(&page);
       next = up + every - up % every;
     }
     /* A stop ends it. */
@@ -174,7 +117,7 @@ static void *run_screen(void *arg) {
 }
 
 void trp_demo_screen_restore(void) {
-  static const char back[] = "\033[?25h\033[?1049l"; /* cursor shown, the first screen again */
+  static const char back[] = "\033[?7h\033[?25h\033[?1049l"; /* wraps, cursor, the first screen */
   (void)!write(STDOUT_FILENO, back, sizeof back - 1);
 }
 

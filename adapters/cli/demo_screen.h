@@ -1,4 +1,4 @@
-/* demo_screen.h - what the demo shows: a live table on a terminal, lines elsewhere.
+/* demo_screen.h - what the demo shows: a live table on a terminal (demo_table.h), lines elsewhere.
  *
  * A thread of its own, registered as a foreign one, because a terminal may block and an actor never
  * does. Every write has a deadline. It also ends the demo after its duration. Owned by demo.c. */
@@ -8,13 +8,15 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include "actors/consumer.h"
+#include "adapters/cli/demo_table.h"
 #include "runtime/troupe.h"
 
 struct trp_demo_screen {
   struct trp_system *system;
   struct trp_consumer_view *view;
-  bool live;
+  struct trp_demo_feed feeds[TRP_DEMO_FEEDS_MAX]; /* shown in this order */
+  uint32_t feed_count;
+  bool live, json;      /* neither: plain lines */
   uint64_t duration_ns; /* 0: until somebody stops the system */
   pthread_t thread;
   pthread_mutex_t lock; /* of over and done */

@@ -10,86 +10,52 @@
 #include <stdio.h>
 
 #include "actors/feed_state.h"
-#include "adapters/gateio.h"
-#include "adapters/mexc.h"
-#include "test/story/feed_world.h"
+#include "test/story/markets.h"
 
 enum {
   HEARTBEAT_MS = 1500,
   BACKOFF_MS = 1000,
-  GATEIO_WINDOW_MS = 10000,
   RETRY_AFTER_MS = 3000, /* the longest that a refusal of these faults asks for */
   SETTLE_MS = 5000,
   SEEDS = 30,
   MIXED_MS = 20000,
-  GATEIO_LEVELS = 10 /* its snapshots are short, and what lies behind them is not told */
+  RENEW_S = 4
 };
 
 /* A dead stream is noticed by its heartbeat, closed within a second and dialled after the backoff.
- */
-static const uint64_t MAY_WAIT_MS = HEARTBEAT_MS + 1000 + BACKOFF_MS + RETRY_AFTER_MS;
+ * Where a refusal does not say for how long, the feed waits as long as the exchange's window. */
+static uint64_t settle_ms(const struct market *market) {
+  uint64_t polite_ms = market->limit_wait_ms != 0 ? market->limit_wait_ms : RETRY_AFTER_MS;
+  return HEARTBEAT_MS + 1000 + BACKOFF_MS + polite_ms + SETTLE_MS;
+}
 
-/* Gate.io's 429 does not say for how long; its feed then waits as long as a window lasts. */
-static const uint64_t GATEIO_MAY_WAIT_MS = HEARTBEAT_MS + 1000 + BACKOFF_MS + GATEIO_WINDOW_MS;
-
-static void begin_gateio(uint64_t seed) {
-  static const char *const symbols[] = {"BTC_USDT", "ETH_USDT", NULL};
-  world_begin(&(struct world_options){.seed = seed,
-                                      .quotes_per_s = 20,
-                                      .heartbeat_ms = HEARTBEAT_MS,
-                                      .backoff_max_ms = BACKOFF_MS,
-                                      .streams_at_once = 2, /* a shutdown brings a successor */
-                                      .feed_kind = &trp_gateio_feed_kind,
-                                      .dialect = &trp_exchange_gateio,
-                                      .symbols = symbols,
-                                      .levels_compared = GATEIO_LEVELS});
+/* Automatic: it polls where its breaker opens, checks its symbols, and renews its connection all
+ * the time. */
+static void begin(const struct market *market, uint64_t seed, bool automatic) {
+  struct world_options options = market_options(market, seed);
+  options.quotes_per_s = 20;
+  options.heartbeat_ms = HEARTBEAT_MS;
+  options.backoff_max_ms = BACKOFF_MS;
+  options.streams_at_once = 2; /* a shutdown brings a successor */
+  options.automatic = options.check_symbols = automatic;
+  options.renew_s = automatic ? RENEW_S : 0;
+  options.probe_ms = automatic ? BACKOFF_MS : 0;
+  world_begin(&options);
   assert_true(world_until_phase(TRP_FEED_LIVE, 5000));
   assert_true(world_settles(5000));
 }
 
-static void begin(uint64_t seed) {
-  world_begin(&(struct world_options){.seed = seed,
-                                      .quotes_per_s = 20,
-                                      .heartbeat_ms = HEARTBEAT_MS,
-                                      .backoff_max_ms = BACKOFF_MS,
-                                      .streams_at_once = 2});
-  assert_true(world_until_phase(TRP_FEED_LIVE, 5000));
-  assert_true(world_settles(5000));
+/* `ms`: how long it lasts. */
+static void live_through(const struct market *market, const char *fault, uint64_t ms) {
+  world_fault("exchange", fault);
+  world_run_ms(ms);
+  if (!world_settles(settle_ms(market)))
+    fail_msg("%s: no truth after %s", market->exchange->name, fault);
+  assert_null(world.broken);
+  world_end();
 }
 
-/* Polls where its breaker opens, checks its symbols, and renews its connection all the time. */
-static void begin_automatic(uint64_t seed) {
-  world_begin(&(struct world_options){.seed = seed,
-                                      .quotes_per_s = 20,
-                                      .heartbeat_ms = HEARTBEAT_MS,
-                                      .backoff_max_ms = BACKOFF_MS,
-                                      .automatic = true,
-                                      .check_symbols = true,
-                                      .probe_ms = BACKOFF_MS,
-                                      .renew_s = 4,
-                                      .streams_at_once = 2});
-  assert_true(world_until_phase(TRP_FEED_LIVE, 5000));
-  assert_true(world_settles(5000));
-}
-
-/* Polls and renews like the one before, but trades are not polled and have no ids to compare. */
-static void begin_mexc(uint64_t seed) {
-  world_begin(&(struct world_options){.seed = seed,
-                                      .quotes_per_s = 20,
-                                      .heartbeat_ms = HEARTBEAT_MS,
-                                      .backoff_max_ms = BACKOFF_MS,
-                                      .automatic = true,
-                                      .check_symbols = true,
-                                      .probe_ms = BACKOFF_MS,
-                                      .renew_s = 4,
-                                      .streams_at_once = 2,
-                                      .feed_kind = &trp_mexc_feed_kind,
-                                      .dialect = &trp_exchange_mexc});
-  assert_true(world_until_phase(TRP_FEED_LIVE, 5000));
-  assert_true(world_settles(5000));
-}
-
-static void live_through_each_fault(void (*begin_world)(uint64_t seed), uint64_t may_wait_ms) {
+static void live_through_each_fault(const struct market *market, bool automatic) {
   static const struct {
     const char *text;
     uint64_t ms;
@@ -107,86 +73,99 @@ static void live_through_each_fault(void (*begin_world)(uint64_t seed), uint64_t
                 {"418:3000", 3000},
                 {"shutdown:1000", 1000}};
   for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-    begin_world(i + 1);
-    world_fault("exchange", faults[i].text);
-    world_run_ms(faults[i].ms);
-    if (!world_settles(may_wait_ms + SETTLE_MS)) {
-      fail_msg("no truth after %s", faults[i].text);
-    }
-    assert_null(world.broken);
-    world_end();
+    begin(market, i + 1, automatic);
+    live_through(market, faults[i].text, faults[i].ms);
   }
 }
 
-static void each_fault_is_lived_through(void **state) {
-  (void)state;
-  live_through_each_fault(begin, MAY_WAIT_MS);
+static void live_through_mixed_faults(const struct market *market, bool automatic) {
+  for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    char text[64];
+    snprintf(text, sizeof text, "mixed:%" PRIu64 ":%d", seed, MIXED_MS);
+    begin(market, seed, automatic);
+    live_through(market, text, MIXED_MS);
+  }
 }
 
-static void each_fault_is_lived_through_with_polling_and_renewals(void **state) {
+static void each_fault_of_binance_is_lived_through(void **state) {
   (void)state;
-  live_through_each_fault(begin_automatic, MAY_WAIT_MS);
+  live_through_each_fault(&markets[0], false);
+}
+
+static void faults_of_binance_on_top_of_each_other(void **state) {
+  (void)state;
+  live_through_mixed_faults(&markets[0], false);
+}
+
+static void each_fault_of_binance_is_lived_through_with_polling_and_renewals(void **state) {
+  (void)state;
+  live_through_each_fault(&markets[0], true);
+}
+
+static void faults_of_binance_on_top_of_each_other_with_polling_and_renewals(void **state) {
+  (void)state;
+  live_through_mixed_faults(&markets[0], true);
 }
 
 static void each_fault_of_gateio_is_lived_through(void **state) {
   (void)state;
-  live_through_each_fault(begin_gateio, GATEIO_MAY_WAIT_MS);
+  live_through_each_fault(&markets[1], false);
+}
+
+static void faults_of_gateio_on_top_of_each_other(void **state) {
+  (void)state;
+  live_through_mixed_faults(&markets[1], false);
+}
+
+static void each_fault_of_gateio_is_lived_through_with_polling_and_renewals(void **state) {
+  (void)state;
+  live_through_each_fault(&markets[1], true);
+}
+
+static void faults_of_gateio_on_top_of_each_other_with_polling_and_renewals(void **state) {
+  (void)state;
+  live_through_mixed_faults(&markets[1], true);
+}
+
+static void each_fault_of_mexc_is_lived_through(void **state) {
+  (void)state;
+  live_through_each_fault(&markets[2], false);
+}
+
+static void faults_of_mexc_on_top_of_each_other(void **state) {
+  (void)state;
+  live_through_mixed_faults(&markets[2], false);
 }
 
 static void each_fault_of_mexc_is_lived_through_with_polling_and_renewals(void **state) {
   (void)state;
-  live_through_each_fault(begin_mexc, MAY_WAIT_MS);
+  live_through_each_fault(&markets[2], true);
 }
 
-static void live_through_mixed_faults(void (*begin_world)(uint64_t seed), uint64_t may_wait_ms) {
-  for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-    char text[64];
-    begin_world(seed);
-    snprintf(text, sizeof text, "mixed:%" PRIu64 ":%d", seed, MIXED_MS);
-    world_fault("exchange", text);
-    world_run_ms(MIXED_MS);
-    if (!world_settles(may_wait_ms + SETTLE_MS)) {
-      fail_msg("no truth after %s", text);
-    }
-    assert_null(world.broken);
-    world_end();
-  }
-}
-
-static void faults_on_top_of_each_other_are_lived_through(void **state) {
+static void faults_of_mexc_on_top_of_each_other_with_polling_and_renewals(void **state) {
   (void)state;
-  live_through_mixed_faults(begin, MAY_WAIT_MS);
-}
-
-static void faults_on_top_of_each_other_with_polling_and_renewals(void **state) {
-  (void)state;
-  live_through_mixed_faults(begin_automatic, MAY_WAIT_MS);
-}
-
-static void faults_of_gateio_on_top_of_each_other_are_lived_through(void **state) {
-  (void)state;
-  live_through_mixed_faults(begin_gateio, GATEIO_MAY_WAIT_MS);
-}
-
-static void faults_of_mexc_on_top_of_each_other_are_lived_through(void **state) {
-  (void)state;
-  live_through_mixed_faults(begin_mexc, MAY_WAIT_MS);
+  live_through_mixed_faults(&markets[2], true);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_teardown(each_fault_is_lived_through, world_tell_trace),
-      cmocka_unit_test_teardown(each_fault_is_lived_through_with_polling_and_renewals,
+      cmocka_unit_test_teardown(each_fault_of_binance_is_lived_through, world_tell_trace),
+      cmocka_unit_test_teardown(faults_of_binance_on_top_of_each_other, world_tell_trace),
+      cmocka_unit_test_teardown(each_fault_of_binance_is_lived_through_with_polling_and_renewals,
                                 world_tell_trace),
-      cmocka_unit_test_teardown(faults_on_top_of_each_other_with_polling_and_renewals,
+      cmocka_unit_test_teardown(faults_of_binance_on_top_of_each_other_with_polling_and_renewals,
                                 world_tell_trace),
       cmocka_unit_test_teardown(each_fault_of_gateio_is_lived_through, world_tell_trace),
-      cmocka_unit_test_teardown(faults_on_top_of_each_other_are_lived_through, world_tell_trace),
-      cmocka_unit_test_teardown(faults_of_gateio_on_top_of_each_other_are_lived_through,
+      cmocka_unit_test_teardown(faults_of_gateio_on_top_of_each_other, world_tell_trace),
+      cmocka_unit_test_teardown(each_fault_of_gateio_is_lived_through_with_polling_and_renewals,
                                 world_tell_trace),
+      cmocka_unit_test_teardown(faults_of_gateio_on_top_of_each_other_with_polling_and_renewals,
+                                world_tell_trace),
+      cmocka_unit_test_teardown(each_fault_of_mexc_is_lived_through, world_tell_trace),
+      cmocka_unit_test_teardown(faults_of_mexc_on_top_of_each_other, world_tell_trace),
       cmocka_unit_test_teardown(each_fault_of_mexc_is_lived_through_with_polling_and_renewals,
                                 world_tell_trace),
-      cmocka_unit_test_teardown(faults_of_mexc_on_top_of_each_other_are_lived_through,
+      cmocka_unit_test_teardown(faults_of_mexc_on_top_of_each_other_with_polling_and_renewals,
                                 world_tell_trace),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

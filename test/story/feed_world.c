@@ -61,6 +61,7 @@ static enum trp_err spy_ws_open(struct trp_net *net, const struct trp_net_reques
     broke("the feed dialled while its old stream was still there");
   }
   if (world.spy.attempt_count < WORLD_ATTEMPTS_MAX) {
+    world.spy.successor[world.spy.attempt_count] = world_stream_stands();
     world.spy.attempts[world.spy.attempt_count++] = world_now_ms();
   }
   enum trp_err err = real->ws_open(net, request, link);
@@ -79,6 +80,7 @@ static enum trp_err spy_http_send(struct trp_net *net, const struct trp_net_requ
 
 static void stream_ended(uint64_t link) {
   int at = place_of(link);
+  if (world.spy.streams[at].link == link) world.spy.ended_ms = world_now_ms();
   if (world.spy.streams[at].link == link)
     memset(&world.spy.streams[at], 0, sizeof world.spy.streams[at]);
   if (link == world.spy.link) world.spy.link = 0;
@@ -295,15 +297,22 @@ static void check_phase(void) {
   if (idle && world.spy.link != 0) broke("the feed says it is idle, and has a stream");
 }
 
+static void hear_state(const struct trp_feed_state *said) {
+  static const char words[] = "next attempt in ";
+  const char *wait = strstr(said->reason, words);
+  world.phase = said->state;
+  world.mode = said->mode;
+  if (said->state == TRP_FEED_BACKOFF && wait != NULL)
+    world.backoff_until_ms = world_now_ms() + strtoull(wait + strlen(words), NULL, 10);
+}
+
 static void after_step(void *arg) {
   (void)arg;
   struct trp_journal_entry entry;
   struct trp_feed_state said;
   while (trp_system_journal_next(world.system, world.journal_seen, &entry, &said, sizeof said)) {
     world.journal_seen = entry.sequence;
-    if (entry.type != TRP_FEED_STATE) continue;
-    world.phase = said.state;
-    world.mode = said.mode;
+    if (entry.type == TRP_FEED_STATE) hear_state(&said);
   }
   struct trp_ref feed = trp_system_whereis(world.system, "binance");
   if (trp_ref_is_nobody(feed)) world.phase = TRP_FEED_STOPPED; /* dead, or between two lives */
@@ -386,6 +395,9 @@ static void fill_options(const struct world_options *o) {
                    .renew_s = o->renew_s,
                    .trust_symbols = !o->check_symbols},
       .wall_ns = world.exchange.wall_ns};
+  if (!o->usual_times) return;
+  world.feed.connect_ms = world.feed.close_ms = 0;
+  world.feed.protocol = (struct trp_machine_options){.symbols_max = o->symbols_max};
 }
 
 void world_begin(const struct world_options *o) {

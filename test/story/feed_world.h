@@ -39,6 +39,7 @@ struct world_options {
   const struct trp_kind *feed_kind;           /* trp_binance_feed_kind */
   const struct trp_exchange_dialect *dialect; /* the exchange's: Binance's */
   uint32_t levels_compared;                   /* of a side with the truth: 200 at most */
+  bool usual_times;                           /* the feed's own instead of the four above */
   uint32_t symbols_max;                       /* of the feed */
   uint32_t streams_at_once;                   /* that the feed may have: 1 */
   enum trp_feed_mode mode;                    /* STREAM; AUTO is asked for by `automatic` */
@@ -82,7 +83,9 @@ struct world {
     } streams[WORLD_STREAMS_MAX]; /* dialled and not ended */
     uint32_t streams_max;         /* how many there may be */
     uint64_t opens;
+    uint64_t ended_ms; /* when a stream ended last, or an attempt at one */
     uint64_t attempts[WORLD_ATTEMPTS_MAX];
+    bool successor[WORLD_ATTEMPTS_MAX]; /* that attempt was made while a stream stood */
     uint32_t attempt_count;
     uint64_t requests, last_request_ns;
     const char *swallow; /* the next frame that contains this never reaches the feed; NULL */
@@ -92,7 +95,8 @@ struct world {
   uint32_t reply_count;
 
   uint32_t mode;
-  uint32_t phase; /* the feed's, as it says in the journal */
+  uint32_t phase;            /* the feed's, as it says in the journal */
+  uint64_t backoff_until_ms; /* of its last backoff: when it said that it would try again */
   uint64_t journal_seen;
   const char *broken; /* the first broken promise; NULL */
 };

@@ -68,7 +68,7 @@ static void a_budget_that_is_no_number_is_wrong_use_wherever_it_stands(void **st
 
 static void the_check_names_the_longest_way_to_stop(void **state) {
   (void)state;
-  static const char path[] = "binance 2000 -> event_engine 2000 -> consumer 2000 ms";
+  static const char path[] = " 2000 -> event_engine 2000 -> consumer 2000 ms";
   const char *out;
   assert_int_equal(process_run((const char *const[]){"demo", "--check", NULL}, &out), 0);
   assert_non_null(strstr(out, "it fits: "));

@@ -1,5 +1,7 @@
 /* The demo as its user sees it: a process that is started, broken, looked at through ctl, and
- * stopped. Every wait has a bound; times are loose, because machines are noisy. */
+ * stopped. Every wait has a bound; times are loose, because machines are noisy.
+ *
+ * Long because every story begins and ends with the same demo, its ctl and its watch. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -30,9 +32,39 @@ static int ctl(struct demo *d, const char **out, const char *a, const char *b, c
   return process_run(args, out);
 }
 
-static bool is_live(struct demo *d) {
+enum { FEEDS = 3 };
+static const char *const feeds[FEEDS] = {"binance", "gateio", "mexc"};
+static const char *const exchanges[FEEDS] = {"exchange", "exchange_gateio", "exchange_mexc"};
+
+/* What status says of a feed, from its name on; NULL where it is not there. */
+static const char *feed_status(struct demo *d, const char *feed) {
   const char *out;
-  return ctl(d, &out, "status", NULL, NULL) == 0 && strstr(out, "\"state\":\"LIVE\"") != NULL;
+  char wanted[64];
+  snprintf(wanted, sizeof wanted, "{\"name\":\"%s\",\"state\"", feed);
+  const char *list = ctl(d, &out, "status", NULL, NULL) == 0 ? strstr(out, "\"feeds\":") : NULL;
+  return list != NULL ? strstr(list, wanted) : NULL;
+}
+
+static bool is_in_state(struct demo *d, const char *feed, const char *state) {
+  char wanted[64];
+  snprintf(wanted, sizeof wanted, "\"state\":\"%s\"", state);
+  const char *at = feed_status(d, feed), *end = at != NULL ? strchr(at, '}') : NULL;
+  const char *found = at != NULL ? strstr(at, wanted) : NULL;
+  return found != NULL && end != NULL && found < end;
+}
+
+static void wait_state(struct demo *d, const char *feed, const char *state) {
+  unsigned long until = process_now_ms() + patience();
+  while (!is_in_state(d, feed, state)) {
+    if (process_now_ms() > until) fail_msg("%s is not %s", feed, state);
+    process_nap(50);
+  }
+}
+
+static bool is_live(struct demo *d) {
+  for (int i = 0; i < FEEDS; i++)
+    if (!is_in_state(d, feeds[i], "LIVE")) return false;
+  return true;
 }
 
 static void wait_live(struct demo *d) {
@@ -43,19 +75,20 @@ static void wait_live(struct demo *d) {
   }
 }
 
-/* "updates":N of the feed. */
-static unsigned long updates(struct demo *d) {
-  const char *out;
-  assert_int_equal(ctl(d, &out, "status", NULL, NULL), 0);
-  const char *at = strstr(out, "\"updates\":");
+static unsigned long updates(struct demo *d, const char *feed) {
+  const char *at = feed_status(d, feed);
+  if (at != NULL) at = strstr(at, "\"updates\":");
   return at == NULL ? 0 : strtoul(at + 10, NULL, 10);
 }
 
+/* Every feed flows. */
 static void wait_updates(struct demo *d) {
-  unsigned long first = updates(d), until = process_now_ms() + patience();
-  while (updates(d) <= first) {
-    if (process_now_ms() > until) fail_msg("the feed does not flow");
-    process_nap(50);
+  for (int i = 0; i < FEEDS; i++) {
+    unsigned long first = updates(d, feeds[i]), until = process_now_ms() + patience();
+    while (updates(d, feeds[i]) <= first) {
+      if (process_now_ms() > until) fail_msg("%s does not flow", feeds[i]);
+      process_nap(50);
+    }
   }
 }
 
@@ -133,8 +166,9 @@ static void expect_clean(struct demo *d) {
 
 static void a_demo_without_a_terminal_ends_by_itself_and_clean(void **state) {
   (void)state;
-  static const char *const names[] = {"supervisor", "event_engine", "thread_monitor", "control",
-                                      "exchange",   "consumer",     "binance"};
+  static const char *const names[] = {"supervisor", "event_engine",    "thread_monitor", "control",
+                                      "exchange",   "consumer",        "binance",        "gateio",
+                                      "mexc",       "exchange_gateio", "exchange_mexc"};
   struct process p = {.err_fd = -1};
   const char *path = process_path("own.json");
   char report[200], wanted[100];
@@ -145,7 +179,13 @@ static void a_demo_without_a_terminal_ends_by_itself_and_clean(void **state) {
   const char *out = process_read(p.out);
   if (status != 0) fail_msg("status %d: %s", status, out);
   assert_non_null(strstr(out, "BTCUSDT.BINANCE"));
-  assert_non_null(strstr(out, "closed 1 properly, 0 improperly; 0 cut"));
+  assert_non_null(strstr(out, "BTCUSDT.GATEIO"));
+  assert_non_null(strstr(out, "BTCUSDT.MEXC"));
+  for (int i = 0; i < FEEDS; i++) {
+    snprintf(wanted, sizeof wanted, "  %s: 1 connections; closed 1 properly, 0 improperly; 0 cut\n",
+             exchanges[i]);
+    if (strstr(out, wanted) == NULL) fail_msg("no '%s' in: %s", wanted, out);
+  }
   const char *json = process_read(path);
   assert_non_null(strstr(json, "\"verdict\":\"clean\""));
   assert_non_null(strstr(json, "\"balanced\":true"));
@@ -155,26 +195,84 @@ static void a_demo_without_a_terminal_ends_by_itself_and_clean(void **state) {
   }
 }
 
-static void each_exchange_has_its_demo(void **state) {
+/* Runs it for a moment; what it wrote. */
+static const char *run_briefly(const char *option, const char *value) {
+  struct process p = {.err_fd = -1};
+  const char *args[] = {"demo", "--duration", "1.5", "--name", "brief", option, value, NULL};
+  process_start(&p, args);
+  int status = process_wait(&p, patience());
+  const char *out = process_read(p.out);
+  if (status != 0) fail_msg("status %d: %s", status, out);
+  return out;
+}
+
+static void each_exchange_has_its_demo_alone(void **state) {
   (void)state;
-  static const char *const names[][2] = {{"gateio", "BTCUSDT.GATEIO"}, {"mexc", "BTCUSDT.MEXC"}};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-    struct process p = {.err_fd = -1};
-    const char *args[] = {"demo",      "--duration", "2",    "--exchange",
-                          names[i][0], "--name",     "each", NULL};
-    process_start(&p, args);
-    int status = process_wait(&p, patience());
-    const char *out = process_read(p.out);
-    if (status != 0) fail_msg("status %d: %s", status, out);
-    assert_non_null(strstr(out, names[i][1]));
-    assert_non_null(strstr(out, "closed 1 properly, 0 improperly; 0 cut"));
+  static const char *const venues[FEEDS] = {".BINANCE", ".GATEIO", ".MEXC"};
+  for (int i = 0; i < FEEDS; i++) {
+    const char *out = run_briefly("--exchange", feeds[i]);
+    for (int j = 0; j < FEEDS; j++) {
+      assert_int_equal(i == j, strstr(out, venues[j]) != NULL);
+    }
+    assert_non_null(strstr(out, "  exchange: 1 connections; closed 1 properly, 0 improperly"));
+    assert_null(strstr(out, "exchange_"));
   }
+}
+
+static void some_exchanges_may_be_chosen(void **state) {
+  (void)state;
+  const char *out = run_briefly("--exchange", "mexc,gateio,mexc");
+  assert_non_null(strstr(out, "BTCUSDT.MEXC"));
+  assert_non_null(strstr(out, "BTCUSDT.GATEIO"));
+  assert_null(strstr(out, ".BINANCE"));
+  assert_non_null(strstr(out, "  exchange: 1 connections"));
+  assert_non_null(strstr(out, "  exchange_gateio: 1 connections"));
+  assert_null(strstr(out, "exchange_mexc"));
+}
+
+static void json_is_an_object_a_line_to_the_end(void **state) {
+  (void)state;
+  char *out = strdup(run_briefly("--json", NULL)), *save = NULL;
+  assert_non_null(strstr(out, "\"symbol\":\"ETHUSDT.MEXC\",\"bid\":"));
+  assert_non_null(strstr(out, "\"verdict\":\"clean\""));
+  assert_non_null(strstr(out,
+                         "{\"exchange\":\"exchange_mexc\",\"connections\":1,"
+                         "\"closed_properly\":1,\"closed_improperly\":0,\"cut\":0}"));
+  for (char *l = strtok_r(out, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save)) {
+    if (l[0] != '{' || l[strlen(l) - 1] != '}') fail_msg("no object: %s", l);
+  }
+  free(out);
+}
+
+static void each_feed_is_commanded_by_itself(void **state) {
+  (void)state;
+  struct demo d;
+  const char *out;
+  unsigned took;
+  start_demo(&d, "10");
+  wait_live(&d);
+  for (int i = 0; i < FEEDS; i++) {
+    assert_int_equal(ctl(&d, &out, "disconnect", feeds[i], NULL), 0);
+    wait_state(&d, feeds[i], "STOPPED");
+    for (int j = 0; j < FEEDS; j++)
+      if (j != i) assert_true(is_in_state(&d, feeds[j], "LIVE"));
+    assert_int_equal(ctl(&d, &out, "connect", feeds[i], NULL), 0);
+    wait_state(&d, feeds[i], "LIVE");
+    assert_int_equal(ctl(&d, &out, "fault", exchanges[i], "refuse:800"), 0);
+    assert_int_equal(ctl(&d, &out, "fault", exchanges[i], "drop"), 0);
+    wait_state(&d, feeds[i], "BACKOFF");
+    wait_live(&d);
+  }
+  wait_updates(&d);
+  assert_int_equal(stop_demo(&d, &took), 0);
+  expect_clean(&d);
 }
 
 static void each_actor_panics_and_comes_back(void **state) {
   (void)state;
-  static const char *const names[] = {"consumer", "binance",        "exchange",
-                                      "control",  "thread_monitor", "event_engine"};
+  static const char *const names[] = {
+      "consumer",      "binance",         "gateio",  "mexc",           "exchange",
+      "exchange_mexc", "exchange_gateio", "control", "thread_monitor", "event_engine"};
   struct demo d;
   const char *out;
   unsigned took;
@@ -219,10 +317,10 @@ static void a_stall_is_seen_with_its_stack_while_the_rest_goes_on(void **state) 
   start_demo(&d, "10");
   wait_live(&d);
   start_watch(&d);
-  assert_int_equal(ctl(&d, &out, "fault", "consumer", "stall:3000"), 0);
+  assert_int_equal(ctl(&d, &out, "fault", "consumer", "stall:5000"), 0);
   expect_watch(&d, "ACTOR_STALLED", "consumer", "injected_stall");
   wait_updates(&d);
-  process_nap(1500);
+  process_nap(3500);
   assert_int_equal(stop_demo(&d, &took), 0);
   expect_clean(&d);
   process_end(&d.watch);
@@ -285,6 +383,8 @@ static void on_a_terminal_the_account_stands_after_the_table_has_gone(void **sta
   const char *text = terminal_text(master, &p);
   process_end(&p);
   close(master);
+  assert_non_null(strstr(text, "BTCUSDT.GATEIO"));
+  assert_non_null(strstr(text, "BTCUSDT.MEXC"));
   const char *table = strstr(text, "BTCUSDT.BINANCE"), *back = strstr(text, "\033[?1049l");
   const char *account = strstr(text, "stopped: clean");
   assert_non_null(strstr(text, "\033[?1049h"));
@@ -359,10 +459,13 @@ static void a_third_signal_leaves_at_once(void **state) {
 
 static void wrong_use_is_told_with_status_2(void **state) {
   (void)state;
-  const char *const wrong[][4] = {
-      {"demo", "--duration", "x", NULL}, {"demo", "--report", "xml:f", NULL},
-      {"demo", "--nonsense", NULL},      {"nonsense", NULL},
-      {"ctl", "nonsense", NULL},         {"decode", "nonsense", "f", NULL}};
+  const char *const wrong[][4] = {{"demo", "--duration", "x", NULL},
+                                  {"demo", "--report", "xml:f", NULL},
+                                  {"demo", "--nonsense", NULL},
+                                  {"demo", "--exchange", "binance,nasdaq", NULL},
+                                  {"nonsense", NULL},
+                                  {"ctl", "nonsense", NULL},
+                                  {"decode", "nonsense", "f", NULL}};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     assert_int_equal(process_run(wrong[i], NULL), 2);
   }
@@ -395,7 +498,10 @@ int main(void) {
   setenv("XDG_RUNTIME_DIR", process_folder(), 1);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_demo_without_a_terminal_ends_by_itself_and_clean),
-      cmocka_unit_test(each_exchange_has_its_demo),
+      cmocka_unit_test(each_exchange_has_its_demo_alone),
+      cmocka_unit_test(some_exchanges_may_be_chosen),
+      cmocka_unit_test(json_is_an_object_a_line_to_the_end),
+      cmocka_unit_test(each_feed_is_commanded_by_itself),
       cmocka_unit_test(each_actor_panics_and_comes_back),
       cmocka_unit_test(a_panic_of_the_root_is_a_stop_with_an_account),
       cmocka_unit_test(a_stall_is_seen_with_its_stack_while_the_rest_goes_on),

@@ -122,10 +122,10 @@ static void a_whole_life_is_told_in_order(const char *path) {
   start_under(&m, path, "10");
   char ready[64];
   snprintf(ready, sizeof ready, "[READY=1\nMAINPID=%d]", (int)m.process.pid);
-  const char *running = await(&m, "[STATUS=running, 7 actors]");
+  const char *running = await(&m, "[STATUS=running, 11 actors]");
   assert_non_null(strstr(m.heard, ready));
   assert_true(strstr(m.heard, ready) < running);
-  assert_true(strstr(m.heard, "[STATUS=starting, 7 actors]") < strstr(m.heard, ready));
+  assert_true(strstr(m.heard, "[STATUS=starting, 11 actors]") < strstr(m.heard, ready));
   assert_null(strstr(m.heard, "STOPPING=1"));
   assert_true(count(heard_in(&m, 4 * WATCHDOG_MS), "[WATCHDOG=1]") >= 4);
   kill(m.process.pid, SIGTERM);
@@ -156,7 +156,7 @@ static void the_watchdog_is_silent_while_a_critical_actor_is_stuck(void **state)
   (void)state;
   struct manager m;
   start_under(&m, process_path("stuck"), "10");
-  await(&m, "[STATUS=running, 7 actors]");
+  await(&m, "[STATUS=running, 11 actors]");
   stall(&m, "thread_monitor", 4000);
   const char *why =
       await(&m, "[STATUS=no watchdog pings: actor thread_monitor does not return from its turn]");
@@ -166,7 +166,7 @@ static void the_watchdog_is_silent_while_a_critical_actor_is_stuck(void **state)
   m.used = 0;
   m.heard[0] = '\0';
   await(&m, "[WATCHDOG=1]"); /* it has come back */
-  await(&m, "[STATUS=running, 7 actors]");
+  await(&m, "[STATUS=running, 11 actors]");
   kill(m.process.pid, SIGTERM);
   assert_int_equal(process_wait(&m.process, patience()), 0);
   assert_non_null(strstr(process_read(m.process.err), "watchdog.silent"));
@@ -177,7 +177,7 @@ static void a_long_stop_asks_for_more_time_and_names_who_holds_it(void **state) 
   (void)state;
   struct manager m;
   start_under(&m, process_path("long"), "3");
-  await(&m, "[STATUS=running, 7 actors]");
+  await(&m, "[STATUS=running, 11 actors]");
   stall(&m, "consumer", 600000); /* not critical: the watchdog goes on */
   heard_in(&m, 3 * WATCHDOG_MS);
   kill(m.process.pid, SIGTERM);
