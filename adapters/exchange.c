@@ -171,11 +171,9 @@ static void take_options(struct trp_exchange *exchange, const struct trp_exchang
   limits->lifetime_ms = either(given->lifetime_ms, limits->lifetime_ms);
 }
 
+/* Also where an earlier incarnation did it: its end has taken the listener away from the loop. */
 enum trp_err trp_exchange_listen(const struct trp_exchange_options *options) {
-  if (options->stats->port != 0) {
-    return TRP_OK;
-  }
-  uint16_t port = options->port;
+  uint16_t port = options->stats->port != 0 ? options->stats->port : options->port;
   enum trp_err err = options->net->ops->listen(
       options->net, options->host != NULL ? options->host : "127.0.0.1", &port);
   if (err == TRP_OK) {
@@ -272,16 +270,17 @@ static enum trp_err ready(struct trp_self *self, void *state) {
   return work(state);
 }
 
-/* Close frames to all, and no longer wait for them than a close handshake may take. */
+/* Close frames to all, also to those who stand and were not taken in yet, and no longer wait for
+ * them than a close handshake may take. */
 static void stop(struct trp_self *self, void *state) {
   struct trp_exchange *exchange = state;
   exchange->now_ns = trp_now_ns(self);
-  exchange->stopping = true;
   exchange->timer_ns = 0; /* timers are cancelled already */
   end_stall(exchange);
   while (!trp_exchange_serve(exchange)) {
     continue; /* what waits in the net is bounded, and nothing new is read in a turn */
   }
+  exchange->stopping = true;
   trp_exchange_close_all(exchange, 1001, "going away");
   if (exchange->client_count > 0) {
     exchange->holding = true;

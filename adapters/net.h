@@ -78,11 +78,12 @@ struct trp_net_ops {
                             uint64_t *link);
   /* Ends a link at once in any state, resolving included; no event of it comes any more. Link 0:
    * all links, connections that are nobody's link (newcomers, answers on their way) and events that
-   * wait: for the end of an incarnation, after which nobody might run the loop. */
+   * wait: for the end of an incarnation, after which nobody might run the loop. Who knocks from
+   * then on waits at the door until the next one listens. */
   void (*cancel)(struct trp_net *net, uint64_t link);
   /* Starts to listen for WebSocket and HTTP; *port gets the real one (asked 0: any).
    * Belongs to the net, not the incarnation. Errors: CONNECT (the address is
-   * taken or not ours; errno may tell), INVALID. */
+   * taken or not ours; errno may tell), INVALID, SYSTEM. */
   enum trp_err (*listen)(struct trp_net *net, const char *host, uint16_t *port);
   /* Answers a REQUEST link and ends it. `extra` is header lines ("Retry-After: 3\r\n") or NULL. */
   enum trp_err (*respond)(struct trp_net *net, uint64_t link, uint16_t status,

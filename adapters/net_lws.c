@@ -81,7 +81,7 @@ static bool watch(struct trp_net_lws *net, int fd, uint64_t source) {
 }
 
 bool trp_net_lws_watch_listener(struct trp_net_lws *net, int fd) {
-  return watch(net, fd, SOURCE_LISTENER);
+  return watch(net, fd, SOURCE_LISTENER) || errno == EEXIST;
 }
 
 /* Out of descriptors: a listener that stays in the set would make the loop spin. */
@@ -244,9 +244,13 @@ static bool net_next(struct trp_net *base, struct trp_net_event *out) {
   return found;
 }
 
-/* One round of the loop closes the descriptor now, also where nobody runs the loop any more. */
+/* One round of the loop closes the descriptor now, also where nobody runs the loop any more. From
+ * here on nobody is let in, neither in that round nor by a thread that is about to leave: he would
+ * be nobody's. */
 static void cancel_all(struct trp_net_lws *net) {
   struct trp_net_event event;
+  epoll_ctl(net->epoll_fd, EPOLL_CTL_DEL, net->listen_fd, NULL);
+  net->accept_at_ns = UINT64_MAX;
   for (uint32_t i = 0; i < net->options.links_max; i++) {
     if (net->links[i] != NULL) {
       trp_net_link_drop(net->links[i]);

@@ -64,7 +64,8 @@ enum trp_err trp_net_server_listen(struct trp_net *base, const char *host, uint1
   if (net->listen_fd >= 0) { /* an earlier incarnation did it */
     bool same = *port == 0 || *port == net->port;
     *port = net->port;
-    return same ? TRP_OK : TRP_INVALID;
+    bool back = same && trp_net_lws_watch_listener(net, net->listen_fd); /* from its end on away */
+    return back ? TRP_OK : same ? TRP_SYSTEM : TRP_INVALID;
   }
   struct sockaddr_storage address;
   socklen_t size = fill_address(&address, host, *port);

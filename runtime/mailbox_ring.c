@@ -35,8 +35,13 @@ static uint32_t within(const struct trp_ring *ring, uint64_t position) {
   return wrap(position + atomic_load_explicit(&ring->delta, memory_order_relaxed));
 }
 
+/* Relaxed: as the delta above; of a ring that was taken away any slot does. */
+static uint32_t mask_of(const struct trp_ring *ring) {
+  return atomic_load_explicit(&ring->mask, memory_order_relaxed);
+}
+
 static struct trp_letter *slot_at(struct trp_ring *ring, uint32_t own) {
-  return &ring->slots[own & ring->mask];
+  return &ring->slots[own & mask_of(ring)];
 }
 
 /* Acquire: partner is attach's release. NULL while BARE. */
@@ -199,7 +204,7 @@ static void free_head(struct trp_mailbox *mailbox, struct trp_ring *ring, struct
   atomic_store_explicit(&mailbox->head, head + 1, memory_order_release);
   TRP_INTERLEAVE("ring.pop.free");
   /* Release: our reads of the letter are over. Partners: claim and await_free. */
-  uint32_t next_lap = wrap((uint64_t)within(ring, head) + ring->mask + 1);
+  uint32_t next_lap = wrap((uint64_t)within(ring, head) + mask_of(ring) + 1);
   atomic_store_explicit(&slot->sequence, next_lap, memory_order_release);
 }
 

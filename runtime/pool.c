@@ -5,6 +5,7 @@
 
 #include "runtime/check.h"
 #include "runtime/deadline.h"
+#include "runtime/explore.h"
 #include "runtime/futex.h"
 #include "runtime/pool_inside.h"
 
@@ -41,6 +42,7 @@ void trp_pool_share(struct trp_pool *pool, struct trp_actor *a) {
   /* seq_cst: before the look at who sleeps, see announce. */
   atomic_fetch_add_explicit(&pool->shared_count, 1, memory_order_seq_cst);
   pthread_mutex_unlock(&pool->lock);
+  TRP_INTERLEAVE("pool.share");
   trp_pool_announce(pool);
 }
 
@@ -79,6 +81,7 @@ bool trp_pool_has_work(struct trp_pool *pool) {
  */
 void trp_pool_announce(struct trp_pool *pool) {
   if (atomic_load_explicit(&pool->idle_count, memory_order_seq_cst) == 0) return;
+  TRP_INTERLEAVE("pool.announce");
   if (atomic_load_explicit(&pool->searching, memory_order_seq_cst) > 0) return;
   (void)trp_pool_wake_one(pool);
 }
@@ -101,10 +104,9 @@ bool trp_pool_wake_one(struct trp_pool *pool) {
   }
   pthread_mutex_unlock(&pool->lock);
   if (w == NULL) return false;
-  atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_relaxed);
+  TRP_INTERLEAVE("pool.wake_one");
   trp_worker_wake(w);
-  /* Relaxed: a keeper that has just gone to rest hears of it at the next waking. */
-  if (atomic_load_explicit(&pool->keeper_rests, memory_order_relaxed)) trp_keeper_wake(pool);
+  trp_keeper_note_wake(pool);
   return true;
 }
 
@@ -158,6 +160,13 @@ static bool join_by(pthread_t thread, _Atomic uint32_t *finished, uint64_t until
   return pthread_join(thread, NULL) == 0;
 }
 
+/* In the turn of an actor that was given up: nobody waits for it. Whether it has been slow lately
+ * (`stuck`) says nothing: it may just not have got a processor. */
+static bool is_abandoned(struct trp_worker *w) {
+  struct trp_actor *a = atomic_load_explicit(&w->running, memory_order_relaxed);
+  return a != NULL && atomic_load_explicit(&a->given_up, memory_order_relaxed);
+}
+
 bool trp_pool_close(struct trp_pool *pool, uint64_t until_ns) {
   uint32_t count = atomic_load_explicit(&pool->count, memory_order_acquire);
   atomic_store_explicit(&pool->closing, true, memory_order_seq_cst);
@@ -172,9 +181,7 @@ bool trp_pool_close(struct trp_pool *pool, uint64_t until_ns) {
   for (uint32_t i = 0; i < count; i++) {
     struct trp_worker *w = pool->workers[i];
     if (w->joined) continue;
-    /* One that is stuck in a turn is not waited for: it has been abandoned and named. */
-    bool stuck = atomic_load_explicit(&w->stuck, memory_order_acquire);
-    w->joined = join_by(w->thread, &w->finished, stuck ? 0 : until_ns);
+    w->joined = join_by(w->thread, &w->finished, is_abandoned(w) ? 0 : until_ns);
     all = all && w->joined;
   }
   return all;

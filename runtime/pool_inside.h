@@ -70,7 +70,7 @@ struct trp_pool {
   bool open;
   struct trp_worker *workers[TRP_WORKERS_ALL]; /* the keeper's, but for reading up to count */
   _Atomic uint32_t count;
-  bool keeper_started;
+  bool keeper_started, short_of_threads; /* the latter the keeper's */
   pthread_t keeper;
   _Atomic uint32_t keeper_word, keeper_finished;
 };
@@ -101,5 +101,7 @@ void trp_worker_put(struct trp_worker *worker, struct trp_actor *actor); /* behi
 
 TRP_MUST_USE enum trp_err trp_keeper_start(struct trp_pool *pool);
 void trp_keeper_wake(struct trp_pool *pool);
+void trp_keeper_note_wake(
+    struct trp_pool *pool); /* a worker has got up: the keeper rests no more */
 
 #endif

@@ -24,6 +24,12 @@ void trp_keeper_wake(struct trp_pool *pool) {
   trp_futex_wake(&pool->keeper_word, 1);
 }
 
+void trp_keeper_note_wake(struct trp_pool *pool) {
+  /* seq_cst, both: the keeper says that it rests and then looks at the count, see run_keeper. */
+  atomic_fetch_add_explicit(&pool->wakes, 1, memory_order_seq_cst);
+  if (atomic_load_explicit(&pool->keeper_rests, memory_order_seq_cst)) trp_keeper_wake(pool);
+}
+
 static uint32_t mode_of(struct trp_worker *w) {
   return atomic_load_explicit(&w->mode, memory_order_acquire);
 }
@@ -52,7 +58,7 @@ static bool sleeps(int tid) {
  * worker would be no help. */
 static void judge(struct trp_worker *w) {
   uint64_t steps = atomic_load_explicit(&w->steps, memory_order_relaxed), cpu_ns = 0;
-  bool running = atomic_load_explicit(&w->running, memory_order_relaxed) != NULL;
+  bool running = atomic_load_explicit(&w->running, memory_order_acquire) != NULL; /* see run */
   bool still = running && mode_of(w) == TRP_WORKER_AWAKE &&
                !atomic_load_explicit(&w->stuck, memory_order_relaxed);
   if (still) cpu_ns = cpu_ns_of(w);
@@ -68,20 +74,28 @@ static void judge(struct trp_worker *w) {
   w->stuck_ticks = stuck ? w->stuck_ticks + 1 : 0;
 }
 
-static void replace_thread(struct trp_worker *w) {
-  struct trp_pool *pool = w->pool;
-  if (mode_of(w) != TRP_WORKER_GONE || w->joined) return;
+static void join(struct trp_worker *w) {
+  /* Said a moment after the mode was set, by a thread that waits for nothing in between. */
   while (atomic_load_explicit(&w->finished, memory_order_acquire) == 0) {
     trp_futex_wait(&w->finished, 0, trp_deadline_in(TICK_NS));
   }
   pthread_join(w->thread, NULL);
   w->joined = true;
-  (void)trp_thread_forget(atomic_load_explicit(
-      &w->tid, memory_order_relaxed)); /* its death has been told as the actor's crash */
-  if (trp_worker_restart(w) != TRP_OK) {
-    atomic_store_explicit(&w->mode, TRP_WORKER_GONE, memory_order_relaxed);
-    trp_system_log(pool->system, "pool", TRP_LOG_ERROR, "pool.no_thread", "worker=%u", w->index);
-  }
+  /* Its death has been told as the actor's crash. */
+  (void)trp_thread_forget(atomic_load_explicit(&w->tid, memory_order_relaxed));
+}
+
+/* Where none is to be had, it is tried again at the next look. */
+static void replace_thread(struct trp_worker *w) {
+  struct trp_pool *pool = w->pool;
+  if (mode_of(w) != TRP_WORKER_GONE) return;
+  if (!w->joined) join(w);
+  bool was_short = pool->short_of_threads;
+  pool->short_of_threads = trp_worker_restart(w) != TRP_OK;
+  if (!pool->short_of_threads) return;
+  atomic_store_explicit(&w->mode, TRP_WORKER_GONE, memory_order_relaxed);
+  if (was_short) return;
+  trp_system_log(pool->system, "pool", TRP_LOG_ERROR, "pool.no_thread", "worker=%u", w->index);
 }
 
 /* One more, where all that should work are stuck. */
@@ -144,11 +158,14 @@ static void *run_keeper(void *arg) {
   for (uint32_t quiet = 0, ticks = 0;
        !atomic_load_explicit(&pool->closing, memory_order_acquire);) {
     uint32_t seen = atomic_load_explicit(&pool->keeper_word, memory_order_acquire);
+    uint64_t wakes = atomic_load_explicit(&pool->wakes, memory_order_seq_cst);
     quiet = look(pool) ? 0 : quiet + 1;
     if (ticks == 0) ticks = tidy(pool) ? TIDY_TICKS : 0;
     if (ticks > 0) ticks--;
     bool rests = quiet >= QUIET_TICKS && !trp_ring_store_is_full(&pool->system->rings);
     atomic_store_explicit(&pool->keeper_rests, rests, memory_order_seq_cst);
+    /* seq_cst: who gets up from here on sees that we rest, and who did before is seen here. */
+    if (rests && atomic_load_explicit(&pool->wakes, memory_order_seq_cst) != wakes) continue;
     trp_thread_touch(slot, trp_deadline_now_ns());
     trp_futex_wait(&pool->keeper_word, seen,
                    rests ? trp_deadline_in(TRP_NS_PER_S) : trp_deadline_in(TICK_NS));

@@ -28,7 +28,7 @@ static size_t bytes_of(uint32_t capacity) {
 static unsigned size_of(uint32_t capacity) { return (unsigned)__builtin_ctz(capacity); }
 
 static void set_up(struct trp_ring *ring, uint32_t capacity) {
-  ring->mask = capacity - 1;
+  atomic_store_explicit(&ring->mask, capacity - 1, memory_order_relaxed);
   ring->next = NULL;
   ring->chunk = NULL;
   atomic_store_explicit(&ring->delta, 0, memory_order_relaxed);

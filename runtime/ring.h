@@ -29,7 +29,7 @@ enum {
 #define TRP_RING_POSITION_MASK ((UINT32_C(1) << TRP_RING_POSITION_BITS) - 1)
 
 struct trp_ring {
-  uint32_t mask;                /* capacity - 1; never changes */
+  _Atomic uint32_t mask;        /* capacity - 1; zero while its memory is with the kernel */
   _Atomic uint32_t delta;       /* written while no mailbox has it */
   struct trp_ring *next, *prev; /* in its chunk's unused ones, or in the store's attached ones */
   struct trp_ring_chunk *chunk; /* NULL: of its own */

@@ -32,9 +32,10 @@ struct trp_actor *trp_run_queue_take(struct trp_run_queue *queue);
 struct trp_actor *trp_run_queue_steal(struct trp_run_queue *mine, struct trp_run_queue *from);
 
 static inline uint32_t trp_run_queue_length(struct trp_run_queue *queue) {
-  /* acquire, head first: the tail read after it is not behind. Partners: take, steal, put. */
+  /* acquire, head first: the tail read after it is not behind. Partners: take, steal, put.
+   * seq_cst: who goes to sleep has entered itself before it looks here, see announce in pool.c. */
   uint32_t head = atomic_load_explicit(&queue->head, memory_order_acquire);
-  uint32_t length = atomic_load_explicit(&queue->tail, memory_order_acquire) - head;
+  uint32_t length = atomic_load_explicit(&queue->tail, memory_order_seq_cst) - head;
   return length <= TRP_RUN_QUEUE_ROOM ? length : TRP_RUN_QUEUE_ROOM;
 }
 

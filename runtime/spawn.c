@@ -133,6 +133,19 @@ static enum trp_err admit(struct trp_system *system, const struct trp_spec *spec
   return TRP_NO_MEMORY;
 }
 
+/* No thread could be had for the pool: it has never lived. Until the attaching nobody else could
+ * run it; a stop that has seen it waits for its end. */
+static enum trp_err take_back(struct trp_actor *a, enum trp_err err) {
+  trp_life_retract(a);
+  /* release: the end is whole. Partner: the acquire in trp_actor_state. */
+  atomic_store_explicit(&a->state, TRP_ACTOR_GONE, memory_order_release);
+  atomic_store_explicit(&a->finished, 1, memory_order_release); /* partner: the scheduler's await */
+  a->system->sched->ops->notify(a->system->sched, &a->finished);
+  trp_coordinator_tell(a);
+  trp_spawned_release(a);
+  return err;
+}
+
 static enum trp_err spawn(struct trp_system *system, const struct trp_spec *spec,
                           struct trp_actor *supervisor, struct trp_ref *ref) {
   bool fit = spec->placement == TRP_POOL && is_ring(spec) && !spec->door &&
@@ -150,7 +163,8 @@ static enum trp_err spawn(struct trp_system *system, const struct trp_spec *spec
   if (err != TRP_OK) return err;
   if (ref != NULL) *ref = trp_actor_ref(a, a->self.incarnation);
   atomic_fetch_or_explicit(&a->signals, TRP_SIGNAL_START, memory_order_relaxed);
-  return system->sched->ops->attach(system->sched, a); /* the pool's cannot fail */
+  err = system->sched->ops->attach(system->sched, a);
+  return err == TRP_OK ? TRP_OK : take_back(a, err);
 }
 
 /* Children of spawned actors belong to who stays. */
@@ -187,6 +201,8 @@ void trp_spawned_release(struct trp_actor *a) {
   pthread_mutex_lock(&slots->lock);
   /* Once all stop, slots stay as they are: the account is made of them. */
   bool stopping = atomic_load_explicit(&a->system->stopping, memory_order_seq_cst);
-  if (!stopping) vacate(a);
+  /* A name may have been taken again since, and be somebody's whose leases are new. */
+  bool vacant = a->anonymous || atomic_load_explicit(&a->leases, memory_order_acquire) == 0;
+  if (!stopping && vacant) vacate(a);
   pthread_mutex_unlock(&slots->lock);
 }

@@ -7,6 +7,7 @@
 
 #include "runtime/check.h"
 #include "runtime/deadline.h"
+#include "runtime/explore.h"
 #include "runtime/futex.h"
 #include "runtime/pool_inside.h"
 #include "runtime/thread.h"
@@ -92,6 +93,7 @@ static struct trp_actor *steal(struct trp_worker *w) {
   struct trp_actor *a = NULL;
   for (uint32_t i = 0; i < count && a == NULL; i++) {
     struct trp_worker *victim = pool->workers[(from + i) % count];
+    TRP_INTERLEAVE("worker.steal");
     if (victim == w) continue;
     a = trp_run_queue_steal(&w->queue, &victim->queue);
     if (a == NULL && atomic_load_explicit(&victim->stuck, memory_order_acquire)) {
@@ -113,6 +115,7 @@ static void search_no_more(struct trp_worker *w, bool found) {
   if (!w->searching) return;
   w->searching = false;
   uint32_t before = atomic_fetch_sub_explicit(&w->pool->searching, 1, memory_order_seq_cst);
+  TRP_INTERLEAVE("worker.search_no_more");
   if (found && before == 1 && trp_pool_has_work(w->pool)) trp_pool_announce(w->pool);
 }
 
@@ -156,7 +159,8 @@ static void lie_down(struct trp_worker *w) {
 static void get_up(struct trp_worker *w) {
   struct trp_pool *pool = w->pool;
   pthread_mutex_lock(&pool->lock);
-  if (atomic_load_explicit(&w->mode, memory_order_relaxed) == TRP_WORKER_IDLE) {
+  bool by_itself = atomic_load_explicit(&w->mode, memory_order_relaxed) == TRP_WORKER_IDLE;
+  if (by_itself) {
     uint32_t idle = atomic_load_explicit(&pool->idle_count, memory_order_relaxed), i = 0;
     while (pool->idle[i] != w) i++;
     memmove(&pool->idle[i], &pool->idle[i + 1], (idle - i - 1) * sizeof pool->idle[0]);
@@ -164,6 +168,7 @@ static void get_up(struct trp_worker *w) {
     atomic_store_explicit(&w->mode, TRP_WORKER_AWAKE, memory_order_relaxed);
   }
   pthread_mutex_unlock(&pool->lock);
+  if (by_itself) trp_keeper_note_wake(pool);
 }
 
 /* One sleeper minds the timers: it sleeps only until the first is due. */
@@ -183,9 +188,11 @@ static void rest(struct trp_worker *w, struct trp_thread_slot *slot) {
   uint32_t seen = atomic_load_explicit(&w->word, memory_order_acquire);
   search_no_more(w, false);
   lie_down(w);
+  TRP_INTERLEAVE("worker.lie_down");
   bool closing = atomic_load_explicit(&w->pool->closing, memory_order_seq_cst);
   if (!closing && !trp_pool_has_work(w->pool)) {
     trp_thread_touch(slot, trp_deadline_now_ns());
+    TRP_INTERLEAVE("worker.sleep");
     sleep_until_woken(w, seen);
   }
   get_up(w);
@@ -234,7 +241,8 @@ static void run(struct trp_worker *w, struct trp_actor *a) {
   trp_turn_enter(a);
   int tid = atomic_load_explicit(&w->tid, memory_order_relaxed);
   atomic_store_explicit(&a->tid, tid, memory_order_relaxed);
-  atomic_store_explicit(&w->running, a, memory_order_relaxed);
+  /* release: its thread and tid are there to be looked at. Partner: the keeper's judge. */
+  atomic_store_explicit(&w->running, a, memory_order_release);
   trp_count(&w->steps, 1);
   after_step(w, a, trp_actor_step_within(a));
 }
@@ -258,10 +266,14 @@ static void come_back(struct trp_worker *w) {
   }
   pthread_mutex_unlock(&pool->lock);
   if (!spare) return;
+  search_no_more(w, false);
   struct trp_actor *a;
   while ((a = take_next(w)) != NULL || (a = trp_run_queue_take(&w->queue)) != NULL) {
     trp_pool_share(pool, a);
   }
+  /* The verdict may have come late, and it have got up for work meanwhile: that is another's now.
+   */
+  if (trp_pool_has_work(pool)) trp_pool_announce(pool);
   while (atomic_load_explicit(&w->mode, memory_order_acquire) == TRP_WORKER_SPARE &&
          !atomic_load_explicit(&pool->closing, memory_order_acquire)) {
     trp_futex_wait(&w->word, seen, TRP_FOREVER);
@@ -298,15 +310,17 @@ static void work(struct trp_worker *w, struct trp_thread_slot *slot) {
  * keeper gives the worker another thread. */
 static void exited_in_turn(void *arg) {
   struct trp_worker *w = arg;
-  struct trp_actor *a = atomic_load_explicit(&w->running, memory_order_relaxed);
+  struct trp_actor *a = atomic_load_explicit(&w->running, memory_order_relaxed), *woken;
+  trp_worker_here = NULL; /* what is woken from here on is for others, see trp_pool_wake */
   if (a != NULL) {
     trp_turn_enter(a);
     trp_crash_note(a, TRP_CAUSE_EXIT, TRP_THREAD_EXIT, trp_err_text(TRP_THREAD_EXIT), NULL);
     trp_life_crash(a);
     atomic_store_explicit(&w->running, NULL, memory_order_relaxed);
-    trp_worker_here = NULL;
     trp_pool_share(w->pool, a);
   }
+  /* Nobody takes it from here, and it may be a while until there is another thread. */
+  if ((woken = take_next(w)) != NULL) trp_pool_share(w->pool, woken);
   atomic_store_explicit(&w->mode, TRP_WORKER_GONE, memory_order_release);
   trp_keeper_wake(w->pool);
   atomic_store_explicit(&w->finished, 1, memory_order_release);
@@ -365,6 +379,7 @@ enum trp_err trp_worker_start(struct trp_pool *pool) {
   atomic_store_explicit(&pool->count, index + 1, memory_order_release);
   enum trp_err err = trp_worker_restart(w);
   if (err == TRP_OK) return TRP_OK;
-  atomic_store_explicit(&w->mode, TRP_WORKER_GONE, memory_order_relaxed);
+  /* release: that there is nothing to join. Partner: the keeper's look at the mode. */
+  atomic_store_explicit(&w->mode, TRP_WORKER_GONE, memory_order_release);
   return err;
 }

@@ -250,6 +250,17 @@ static void free_system(void) {
   close(log_fd);
 }
 
+/* What a test that failed has left running is not the next one's. */
+static int end_test(void **state) {
+  (void)state;
+  if (the_system == NULL) return 0;
+  set(&gate, true);
+  trp_system_stop_now(the_system, "its test has failed");
+  (void)!trp_system_wait(the_system, PATIENCE_S * TRP_NS_PER_S);
+  free_system();
+  return 0;
+}
+
 /* Whatever was submitted had one outcome, and its argument has been given back once. */
 static void expect_all_settled(void) {
   for (int i = 0; i < SHOTS_MAX; i++) {
@@ -304,6 +315,19 @@ static bool is_logged_twice(void *arg) { return logged(arg) == 2; }
 
 static void expect_logged(const char *text) {
   if (!soon(is_logged, (void *)(uintptr_t)text)) fail_msg("\"%s\" is not in the log", text);
+}
+
+/* On a machine that is very busy the thread may not answer in time; then its state is told. */
+static void expect_stack_of(const char *function) {
+  if (logged("stack=\"state=") == 0) expect_logged(function);
+}
+
+/* On the register of all threads. */
+static bool are_so_many(void *count) {
+  struct trp_thread_info info;
+  int64_t found = 0;
+  for (size_t i = 0; trp_thread_at(i, &info); i++) found += strcmp(info.owner, "executor") == 0;
+  return found == *(int64_t *)count;
 }
 
 static int64_t threads_held(void) {
@@ -428,15 +452,19 @@ static void a_queued_job_whose_deadline_passed_is_never_run(void **state) {
 
 static void a_job_at_the_limit_is_answered_and_sees_that_it_is_cancelled(void **state) {
   (void)state;
-  static const struct trp_executor_options strict = {.threads = 1, .job_limit_ms = 100};
+  static const struct trp_executor_options strict = {
+      .threads = 1, .job_limit_ms = 300, .grace_ms = 20000};
   open_system(&strict, 0);
   struct shot *slow = shoot(0, "time", take_time, 20000, 20000);
-  struct shot *queued = shoot(1, "square", square, 0, 20000);
   expect_answer(slow, TRP_RESULT, TRP_TIMEOUT);
   assert_true(soon(has_seen_cancel, slow));
-  expect_answer(queued, TRP_RESULT, TRP_TIMEOUT);
+  struct shot *deaf = shoot(1, "gate", wait_at_the_gate, 0, 20000);
+  struct shot *queued = shoot(2, "square", square, 0, 20000);
+  expect_answer(deaf, TRP_RESULT, TRP_TIMEOUT);
+  expect_answer(queued, TRP_RESULT, TRP_TIMEOUT); /* it has waited for so long */
   assert_int_equal(count_of(&queued->runs), 0);
-  expect_answer(shoot(2, "square", square, 0, 20000), SQUARE, TRP_OK);
+  set(&gate, true);
+  expect_answer(shoot(3, "square", square, 0, 20000), SQUARE, TRP_OK);
   assert_int_equal(logged("executor.stuck"), 0);
   close_system();
 }
@@ -462,11 +490,11 @@ static void whoever_waits_no_more_has_cancelled(void **state) {
 static void a_job_that_never_returns_is_named_and_its_thread_replaced(void **state) {
   (void)state;
   static const struct trp_executor_options one = {
-      .threads = 1, .job_limit_ms = 50, .grace_ms = 50, .replacements_max = 1};
+      .threads = 1, .job_limit_ms = 400, .grace_ms = 50, .replacements_max = 1};
   open_system(&one, 0);
   expect_answer(shoot(0, "first", wait_at_the_gate, 0, 20000), TRP_RESULT, TRP_TIMEOUT);
   expect_logged("executor.stuck job=\"first\"");
-  expect_logged("wait_at_the_gate");
+  expect_stack_of("wait_at_the_gate");
   expect_threads(2);
   expect_answer(shoot(1, "square", square, 0, 20000), SQUARE, TRP_OK);
   /* The replacement is stuck too, and there is no other. */
@@ -546,7 +574,7 @@ static void a_job_that_never_returns_is_abandoned_and_named_at_the_stop(void **s
     assert_true(report->actors[i].elapsed_ns < report->actors[i].deadline_ns);
   }
   expect_logged("executor.abandoned job=\"endless\"");
-  expect_logged("wait_at_the_gate");
+  expect_stack_of("wait_at_the_gate");
   expect_answer(stuck, ANY, TRP_STOPPED);
   assert_int_equal(count_of(&stuck->releases), 0);
   free_system(); /* the thread outlives the system, and touches nothing of it */
@@ -589,7 +617,7 @@ static bool is_there(void *arg) {
 static void a_crash_of_the_executor_leaks_no_thread_and_no_job(void **state) {
   (void)state;
   open_system(&two_threads, 0);
-  size_t threads = 0;
+  int64_t threads = 2;
   for (uint32_t round = 0; round < 5; round++) {
     uint32_t first = round * 5;
     struct trp_ref before = trp_system_whereis(the_system, "executor");
@@ -597,7 +625,6 @@ static void a_crash_of_the_executor_leaks_no_thread_and_no_job(void **state) {
       hold_a_thread(shoot(i, "time", take_time, 60000, 60000));
     }
     for (uint32_t i = first + 2; i < first + 5; i++) shoot(i, "square", square, 0, 60000);
-    if (round == 0) threads = trp_thread_count();
     /* They go by way of the client, which the crash would overtake. */
     for (uint32_t i = first; i < first + 5; i++) assert_true(soon(is_submitted, &shots[i]));
     crash();
@@ -609,7 +636,7 @@ static void a_crash_of_the_executor_leaks_no_thread_and_no_job(void **state) {
     expect_threads(2);
   }
   expect_answer(shoot(100, "square", square, 0, 20000), SQUARE, TRP_OK);
-  assert_true(trp_thread_count() <= threads); /* the newest may not have entered yet */
+  assert_true(soon(are_so_many, &threads));
   assert_int_equal(logged("executor.abandoned"), 0);
   close_system();
 }
@@ -655,25 +682,27 @@ static void whatever_happens_each_job_has_one_outcome(void **state) {
   close_system();
 }
 
+#define ENDED(test) cmocka_unit_test_teardown(test, end_test)
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(a_jobs_own_answer_comes_after_its_arg_was_released),
-      cmocka_unit_test(an_error_of_the_job_is_the_results_status),
-      cmocka_unit_test(no_more_jobs_run_at_once_than_there_are_threads),
-      cmocka_unit_test(a_full_queue_says_so_at_once),
-      cmocka_unit_test(a_ticket_that_nobody_wrote_is_refused),
-      cmocka_unit_test(a_queued_job_whose_deadline_passed_is_never_run),
-      cmocka_unit_test(a_job_at_the_limit_is_answered_and_sees_that_it_is_cancelled),
-      cmocka_unit_test(whoever_waits_no_more_has_cancelled),
-      cmocka_unit_test(a_job_that_never_returns_is_named_and_its_thread_replaced),
-      cmocka_unit_test(a_job_that_ends_its_thread_is_told_and_the_thread_replaced),
-      cmocka_unit_test(a_stop_runs_what_there_is_time_for),
-      cmocka_unit_test(a_stop_cancels_what_there_is_no_time_for),
-      cmocka_unit_test(a_job_that_never_returns_is_abandoned_and_named_at_the_stop),
-      cmocka_unit_test(a_stop_that_drains_nothing_waits_for_nobody),
-      cmocka_unit_test(a_crash_of_the_executor_leaks_no_thread_and_no_job),
-      cmocka_unit_test(a_thread_that_outlives_its_incarnation_is_named_and_stays_counted),
-      cmocka_unit_test(whatever_happens_each_job_has_one_outcome),
+      ENDED(a_jobs_own_answer_comes_after_its_arg_was_released),
+      ENDED(an_error_of_the_job_is_the_results_status),
+      ENDED(no_more_jobs_run_at_once_than_there_are_threads),
+      ENDED(a_full_queue_says_so_at_once),
+      ENDED(a_ticket_that_nobody_wrote_is_refused),
+      ENDED(a_queued_job_whose_deadline_passed_is_never_run),
+      ENDED(a_job_at_the_limit_is_answered_and_sees_that_it_is_cancelled),
+      ENDED(whoever_waits_no_more_has_cancelled),
+      ENDED(a_job_that_never_returns_is_named_and_its_thread_replaced),
+      ENDED(a_job_that_ends_its_thread_is_told_and_the_thread_replaced),
+      ENDED(a_stop_runs_what_there_is_time_for),
+      ENDED(a_stop_cancels_what_there_is_no_time_for),
+      ENDED(a_job_that_never_returns_is_abandoned_and_named_at_the_stop),
+      ENDED(a_stop_that_drains_nothing_waits_for_nobody),
+      ENDED(a_crash_of_the_executor_leaks_no_thread_and_no_job),
+      ENDED(a_thread_that_outlives_its_incarnation_is_named_and_stays_counted),
+      ENDED(whatever_happens_each_job_has_one_outcome),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "runtime/actor.h"
 #include "runtime/blob.h"
 #include "runtime/sim.h"
+#include "runtime/system.h"
 
 static const uint64_t PATIENCE_MS = 5000;
+
+static struct world *opened; /* and not closed yet */
 
 /* ---- opening and closing ---- */
 
@@ -24,6 +28,7 @@ void world_open_with(struct world *w, void **state, const struct trp_system_opti
   if (all.name == NULL) all.name = "suite";
   if (all.seed == 0) all.seed = 1;
   assert_int_equal(trp_system_new(&w->system, &all), TRP_OK);
+  opened = w;
 }
 
 void world_open(struct world *w, void **state) {
@@ -68,7 +73,22 @@ const struct trp_report *world_stop(struct world *w) {
 void world_close(struct world *w) {
   trp_system_destroy(&w->system);
   assert_null(w->system);
+  opened = NULL;
   assert_int_equal(trp_blob_live(), 0); /* the diary stays to be read, and its lock with it */
+}
+
+int world_end(void **state) {
+  (void)state;
+  struct world *w = opened;
+  opened = NULL;
+  if (w == NULL) return 0;
+  pthread_mutex_lock(&w->lock);
+  w->frozen = false;
+  pthread_cond_broadcast(&w->thawed);
+  pthread_mutex_unlock(&w->lock);
+  trp_system_stop_now(w->system, "its test has failed");
+  trp_system_destroy(&w->system);
+  return 0;
 }
 
 /* ---- acting ---- */
@@ -89,6 +109,40 @@ void world_pass(struct world *w, uint64_t ms) {
   }
   struct timespec nap = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
   nanosleep(&nap, NULL);
+}
+
+/* ---- what is awaited ---- */
+
+static void await_signal(struct world *w, const char *name, uint32_t bit) {
+  struct trp_actor *a = trp_system_find_named(w->system, name);
+  assert_non_null(a);
+  for (uint64_t ms = 0; ms < PATIENCE_MS; ms++) {
+    bool waits = (atomic_load_explicit(&a->signals, memory_order_relaxed) & bit) != 0;
+    bool over = trp_actor_state(a) == TRP_ACTOR_GONE;
+    bool taken = bit == TRP_SIGNAL_PILL && trp_actor_state(a) == TRP_ACTOR_DRAINING;
+    if (waits || over || taken) return;
+    world_pass(w, 1);
+  }
+  fail_msg("the stop does not reach %s", name);
+}
+
+void world_await_pill(struct world *w, const char *name) { await_signal(w, name, TRP_SIGNAL_PILL); }
+void world_await_cut(struct world *w, const char *name) { await_signal(w, name, TRP_SIGNAL_CUT); }
+
+void world_await_handled(struct world *w, const char *name, uint64_t messages) {
+  for (uint64_t ms = 0; ms < PATIENCE_MS; ms++) {
+    if (world_actor(w, name).ledger.handled >= messages) return;
+    world_pass(w, 1);
+  }
+  fail_msg("%s does not handle its mail", name);
+}
+
+void world_await_state(struct world *w, const char *name, enum trp_actor_state state) {
+  for (uint64_t ms = 0; ms < PATIENCE_MS; ms++) {
+    if (world_actor(w, name).state == state) return;
+    world_pass(w, 1);
+  }
+  fail_msg("%s does not come to be %s", name, trp_actor_state_text(state));
 }
 
 /* ---- the diary ---- */

@@ -3,7 +3,10 @@
  *
  * A test builds a small world, and its actors write what happens to them into the world's diary, in
  * words; the test thread alone asserts. Times are the system's: real milliseconds or virtual ones.
- */
+ *
+ * Worlds, and kinds that actors are made of, are static: where a test fails, its actors are stopped
+ * after it has left its frame (world_end). What is awaited is a fact, not a time: a machine may be
+ * busy. Budgets are wide, but for those tests that wait for a deadline to pass. */
 #ifndef TRP_TEST_SYSTEM_SUITE_H
 #define TRP_TEST_SYSTEM_SUITE_H
 
@@ -52,10 +55,17 @@ void world_start(struct world *w);
 const struct trp_report *world_stop(struct world *w);
 const struct trp_report *world_wait(struct world *w); /* the same for one that stops by itself */
 void world_close(struct world *w);
+int world_end(void **state); /* after each test: stops what a failed one has left running */
 
 struct trp_ref world_find(struct world *w, const char *name);
 void world_tell(struct world *w, const char *name, uint64_t number); /* WORD, from outside */
 void world_pass(struct world *w, uint64_t ms);
+
+/* Until the stop's word has reached this actor: its pill, and that it is to drop what is left. */
+void world_await_pill(struct world *w, const char *name);
+void world_await_cut(struct world *w, const char *name);
+void world_await_handled(struct world *w, const char *name, uint64_t messages);
+void world_await_state(struct world *w, const char *name, enum trp_actor_state state);
 
 /* The diary. await fails the test where the words do not come in 5 s. */
 __attribute__((format(printf, 2, 3))) void world_say(struct world *w, const char *format, ...);

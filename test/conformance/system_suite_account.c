@@ -104,7 +104,7 @@ static size_t print(const struct trp_report *report, char *out, size_t bytes,
 
 static void the_report_can_be_read(void **state) {
   static char out[65536];
-  struct world w;
+  static struct world w;
   world_open_with(&w, state,
                   &(struct trp_system_options){.budget_ms = 3000, .outer_limit_ms = 4500});
   world_add_parent(&w, &(struct trp_spec){.name = "root", .kind = &holder});
@@ -129,7 +129,7 @@ static void the_report_can_be_read(void **state) {
 }
 
 static void what_is_not_given_back_is_left_behind(void **state) {
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   w.number[0] = 1; /* one of two subscriptions is forgotten */
   world_add(&w, &(struct trp_spec){.name = "careless", .kind = &holder});
@@ -145,7 +145,7 @@ static void what_is_not_given_back_is_left_behind(void **state) {
 }
 
 static void the_journal_keeps_the_stages_the_deaths_and_what_actors_say(void **state) {
-  struct world w;
+  static struct world w;
   world_open_with(&w, state, &(struct trp_system_options){.budget_ms = 1000, .allow_faults = true});
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &world_idle_kind});
   world_add(&w, &(struct trp_spec){.name = "mortal", .kind = &holder, .supervisor = "root"});
@@ -176,7 +176,7 @@ static void the_journal_keeps_the_stages_the_deaths_and_what_actors_say(void **s
 }
 
 static void faults_are_acted_out_only_where_they_are_allowed(void **state) {
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "safe", .kind = &holder});
   world_start(&w);
@@ -194,7 +194,7 @@ static void a_snapshot_tells_how_deep_and_how_old_the_mail_is(void **state) {
                                        .receive = obey,
                                        .ready = world_ready,
                                        .end = give_back};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "slow", .kind = &slow});
   world_start(&w);

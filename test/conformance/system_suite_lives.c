@@ -119,7 +119,7 @@ static void provoke(struct world *w, enum where where) {
 }
 
 static void crash_and_return(void **state, enum where where, enum how how, const char *told) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, where, how, 1);
   world_start(&w);
   provoke(&w, where);
@@ -163,7 +163,7 @@ static void an_error_from_ready_is_a_crash(void **state) {
 /* ---- start ---- */
 
 static void fail_first_start(void **state, enum how how, const char *why) {
-  struct world w;
+  static struct world w;
   char failure[256];
   open_family(&w, state, START, how, 1);
   assert_int_equal(trp_system_start(w.system, failure, sizeof failure), TRP_START_FAILED);
@@ -186,7 +186,7 @@ static void a_panic_in_the_first_start_unwinds_the_system(void **state) {
 }
 
 static void a_restart_that_fails_is_told_to_the_supervisor(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, RECEIVE, PANICS, 1);
   w.number[3] = SECOND_START_FAILS;
   world_start(&w);
@@ -202,7 +202,7 @@ static void a_restart_that_fails_is_told_to_the_supervisor(void **state) {
 /* ---- stop and end ---- */
 
 static void crash_at_the_end(void **state, enum where where, enum how how, const char *verdict) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, where, how, 1);
   world_start(&w);
   const struct trp_report *report = world_stop(&w);
@@ -223,7 +223,7 @@ static void a_panic_in_end_is_recorded_and_the_others_go_on(void **state) {
 }
 
 static void a_panic_in_end_does_not_hide_the_crash_before_it(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, RECEIVE, PANICS, 1);
   w.number[3] = FIRST_END_PANICS;
   world_start(&w);
@@ -256,7 +256,7 @@ static void who_leaves_takes_no_turn_more(void **state) {
                                          .start = start,
                                          .receive = leave,
                                          .end = end};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "parent", .kind = &supervisor});
   world_add(&w, &(struct trp_spec){.name = "leaver", .kind = &leaver, .supervisor = "parent"});
@@ -274,7 +274,7 @@ static void who_leaves_takes_no_turn_more(void **state) {
 }
 
 static void a_roots_normal_end_is_a_stop_without_blame(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, RECEIVE, LEAVES, 1);
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &fragile});
   world_start(&w);
@@ -286,7 +286,7 @@ static void a_roots_normal_end_is_a_stop_without_blame(void **state) {
 }
 
 static void a_roots_crash_is_a_stop_with_an_account(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, RECEIVE, PANICS, 1);
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &fragile});
   world_start(&w);
@@ -300,7 +300,7 @@ static void a_roots_crash_is_a_stop_with_an_account(void **state) {
 }
 
 static void a_root_that_leaves_in_its_start_is_a_stop_and_no_failure_to_start(void **state) {
-  struct world w;
+  static struct world w;
   char failure[256];
   world_open(&w, state);
   w.number[0] = START;

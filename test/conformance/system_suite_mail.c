@@ -58,7 +58,7 @@ static void mail_of_one_sender_arrives_in_order(void **state) {
                                           .state_bytes = sizeof(struct state),
                                           .start = start,
                                           .receive = check_order};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "to", .kind = &checker});
   world_add(&w, &(struct trp_spec){.name = "a", .kind = &sender});
@@ -111,7 +111,7 @@ static struct trp_ledger fill_under(struct world *w, void **state,
 }
 
 static void a_full_mailbox_refuses_and_keeps_what_it_has(void **state) {
-  struct world w;
+  static struct world w;
   struct trp_ledger l = fill_under(
       &w, state, (struct trp_mailbox_options){.capacity = 4, .policy = TRP_REJECT}, "<self 4>");
   assert_non_null(strstr(w.diary, "<self 1><self 2><self 3><self 4>"));
@@ -123,7 +123,7 @@ static void a_full_mailbox_refuses_and_keeps_what_it_has(void **state) {
 }
 
 static void dropping_the_oldest_is_counted(void **state) {
-  struct world w;
+  static struct world w;
   struct trp_ledger l =
       fill_under(&w, state, (struct trp_mailbox_options){.capacity = 4, .policy = TRP_DROP_OLDEST},
                  "<self 6>");
@@ -134,7 +134,7 @@ static void dropping_the_oldest_is_counted(void **state) {
 }
 
 static void the_newest_of_a_key_takes_the_place_of_the_waiting_one(void **state) {
-  struct world w;
+  static struct world w;
   struct trp_ledger l = fill_under(
       &w, state,
       (struct trp_mailbox_options){.capacity = 4, .policy = TRP_CONFLATE, .key = by_parity},
@@ -146,7 +146,7 @@ static void the_newest_of_a_key_takes_the_place_of_the_waiting_one(void **state)
 }
 
 static void who_waited_for_itself_would_wait_for_ever_and_is_told_full(void **state) {
-  struct world w;
+  static struct world w;
   struct trp_ledger l = fill_under(
       &w, state, (struct trp_mailbox_options){.capacity = 4, .policy = TRP_WAIT}, "<self 4>");
   assert_int_equal(world_count(&w, "<FULL: refused>"), 2);
@@ -173,7 +173,7 @@ static void a_large_body_arrives_whole(void **state) {
                                           .state_bytes = sizeof(struct state),
                                           .start = start,
                                           .receive = check_large};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "to", .kind = &checker});
   world_start(&w);
@@ -194,7 +194,7 @@ static void a_large_body_arrives_whole(void **state) {
 /* ---- strangers and the dead ---- */
 
 static void a_reference_to_nobody_is_refused(void **state) {
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "to", .kind = &teller});
   uint64_t x = 1;
@@ -228,7 +228,7 @@ static void a_notice_gives_a_turn_in_ready(void **state) {
                                            .start = start,
                                            .receive = tell_number,
                                            .ready = note_ready};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "to", .kind = &noticing});
   world_add(&w, &(struct trp_spec){.name = "deaf", .kind = &teller});

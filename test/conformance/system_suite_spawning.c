@@ -93,7 +93,7 @@ static void await(struct world *w, int which, uint64_t number) {
 }
 
 static void what_is_spawned_hears_what_it_is_sent_at_once(void **state) {
-  struct world w;
+  static struct world w;
   open(&w, state);
   struct trp_spec spec = child_spec(&w);
   struct trp_ref ref;
@@ -109,7 +109,7 @@ static void what_is_spawned_hears_what_it_is_sent_at_once(void **state) {
 
 static void slots_of_those_that_left_serve_the_next(void **state) {
   enum { EACH = 200, ROUNDS = 5 };
-  struct world w;
+  static struct world w;
   open(&w, state);
   for (uint64_t round = 1; round <= ROUNDS; round++) {
     tell(&w, world_find(&w, "parent"), SPAWN, EACH);
@@ -124,7 +124,7 @@ static void slots_of_those_that_left_serve_the_next(void **state) {
 }
 
 static void mail_to_one_that_left_is_refused_although_its_slot_is_used_again(void **state) {
-  struct world w;
+  static struct world w;
   open(&w, state);
   struct trp_spec spec = child_spec(&w);
   struct trp_ref old, young;
@@ -146,7 +146,7 @@ static void mail_to_one_that_left_is_refused_although_its_slot_is_used_again(voi
 }
 
 static void a_crash_of_a_spawned_one_is_told_its_supervisor(void **state) {
-  struct world w;
+  static struct world w;
   open(&w, state);
   tell(&w, world_find(&w, "parent"), STAY, 1);
   await(&w, 0, 1);
@@ -159,7 +159,7 @@ static void a_crash_of_a_spawned_one_is_told_its_supervisor(void **state) {
 }
 
 static void a_name_keeps_its_slot_and_is_free_again_after_its_actors_end(void **state) {
-  struct world w;
+  static struct world w;
   open(&w, state);
   struct trp_spec spec = child_spec(&w);
   spec.name = "job";
@@ -181,7 +181,7 @@ static void a_name_keeps_its_slot_and_is_free_again_after_its_actors_end(void **
 }
 
 static void what_cannot_be_spawned_is_refused(void **state) {
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   struct trp_spec spec = child_spec(&w);
   assert_int_equal(trp_system_spawn(w.system, &spec, NULL), TRP_NO_ACTOR);
@@ -209,7 +209,7 @@ static void what_cannot_be_spawned_is_refused(void **state) {
 }
 
 static void a_stop_amid_spawning_accounts_for_everybody(void **state) {
-  struct world w;
+  static struct world w;
   for (int round = 0; round < 20; round++) {
     open(&w, state);
     tell(&w, world_find(&w, "parent"), STAY, 500);
@@ -222,7 +222,7 @@ static void a_stop_amid_spawning_accounts_for_everybody(void **state) {
 }
 
 static void the_bound_of_actors_holds_for_spawned_ones_too(void **state) {
-  struct world w;
+  static struct world w;
   world_open_with(&w, state, &(struct trp_system_options){.budget_ms = 5000, .actors_max = 4});
   world_add(&w, &(struct trp_spec){.name = "parent", .kind = &parent});
   world_start(&w);

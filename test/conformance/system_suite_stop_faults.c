@@ -8,7 +8,7 @@
 #include "runtime/sim.h"
 #include "test/conformance/system_suite.h"
 
-enum { CRASH = WORD + 16, STOP_ALL, STOP_NOW, MOMENTS = 40 };
+enum { CRASH = WORD + 16, STOP_ALL, STOP_NOW, MOMENTS = 40, BUDGET_MS = 1200 };
 enum { STARTED, ENDED, HANDLED }; /* of the world's numbers */
 
 struct state {
@@ -73,9 +73,9 @@ static const struct trp_kind plain = {.name = "plain",
 /* first -> culprit -> last, under no supervisor. */
 static void open_line(struct world *w, void **state, const struct trp_kind *culprit) {
   world_open(w, state);
-  world_add(w, &(struct trp_spec){.name = "last", .kind = &plain, .budget_ms = 200});
-  world_add(w, &(struct trp_spec){.name = "culprit", .kind = culprit, .budget_ms = 200});
-  world_add(w, &(struct trp_spec){.name = "first", .kind = &plain, .budget_ms = 200});
+  world_add(w, &(struct trp_spec){.name = "last", .kind = &plain, .budget_ms = BUDGET_MS});
+  world_add(w, &(struct trp_spec){.name = "culprit", .kind = culprit, .budget_ms = BUDGET_MS});
+  world_add(w, &(struct trp_spec){.name = "first", .kind = &plain, .budget_ms = BUDGET_MS});
   assert_int_equal(trp_system_edge(w->system, "first", "culprit"), TRP_OK);
   assert_int_equal(trp_system_edge(w->system, "culprit", "last"), TRP_OK);
   world_start(w);
@@ -93,27 +93,29 @@ static void expect_line(struct world *w, const struct trp_report *report, const 
 /* ---- failures inside the stop ---- */
 
 static void a_crash_in_the_stops_turn_is_recorded_and_the_others_end_cleanly(void **state) {
-  struct trp_kind kind = plain;
-  struct world w;
+  static struct trp_kind kind;
+  kind = plain;
+  static struct world w;
   kind.stop = panic_in_stop;
   open_line(&w, state, &kind);
   const struct trp_report *report = world_stop(&w);
   expect_line(&w, report, "crashed");
   assert_int_equal(report->verdict, TRP_VERDICT_LATE);
   assert_int_equal(trp_verdict_status(report->verdict), 3);
-  assert_true(report->elapsed_ns < 200 * MS); /* nobody waited for it until its deadline */
+  assert_true(report->elapsed_ns < BUDGET_MS * MS); /* nobody waited for it until its deadline */
   world_close(&w);
 }
 
 static void mail_of_who_crashes_in_the_stops_turn_is_dead_and_accounted_for(void **state) {
-  struct trp_kind kind = plain;
-  struct world w;
+  static struct trp_kind kind;
+  kind = plain;
+  static struct world w;
   kind.stop = panic_in_stop;
   open_line(&w, state, &kind);
   world_freeze(&w, "culprit");
   for (uint64_t i = 0; i < 20; i++) world_tell(&w, "culprit", i);
   trp_system_stop(w.system, "now");
-  world_pass(&w, 5);
+  world_await_pill(&w, "culprit");
   world_thaw(&w, "culprit");
   const struct trp_report *report = world_wait(&w);
   expect_line(&w, report, "crashed");
@@ -125,8 +127,9 @@ static void mail_of_who_crashes_in_the_stops_turn_is_dead_and_accounted_for(void
 }
 
 static void a_crash_in_the_clean_up_is_recorded_and_the_others_end_cleanly(void **state) {
-  struct trp_kind kind = plain;
-  struct world w;
+  static struct trp_kind kind;
+  kind = plain;
+  static struct world w;
   kind.end = panic_in_end;
   open_line(&w, state, &kind);
   for (uint64_t i = 0; i < 10; i++) world_tell(&w, "first", i);
@@ -139,8 +142,9 @@ static void a_crash_in_the_clean_up_is_recorded_and_the_others_end_cleanly(void 
 }
 
 static void a_crash_in_both_is_told_as_the_first(void **state) {
-  struct trp_kind kind = plain;
-  struct world w;
+  static struct trp_kind kind;
+  kind = plain;
+  static struct world w;
   kind.stop = panic_in_stop;
   kind.end = panic_in_end;
   open_line(&w, state, &kind);
@@ -149,13 +153,13 @@ static void a_crash_in_both_is_told_as_the_first(void **state) {
 }
 
 static void a_crash_while_draining_loses_its_mail_and_holds_nobody(void **state) {
-  struct world w;
+  static struct world w;
   open_line(&w, state, &plain);
   world_freeze(&w, "culprit");
   assert_int_equal(trp_system_send(w.system, world_find(&w, "culprit"), CRASH, NULL, 0), TRP_OK);
   for (uint64_t i = 0; i < 10; i++) world_tell(&w, "culprit", i);
   trp_system_stop(w.system, "now");
-  world_pass(&w, 5);
+  world_await_pill(&w, "culprit");
   world_thaw(&w, "culprit");
   const struct trp_report *report = world_wait(&w);
   assert_string_equal(world_verdict(report, "culprit")->verdict, "crashed");
@@ -168,8 +172,9 @@ static void a_crash_while_draining_loses_its_mail_and_holds_nobody(void **state)
 /* ---- orders from everywhere ---- */
 
 static void a_stop_from_a_turn_from_the_stop_and_from_the_clean_up_is_one_stop(void **state) {
-  struct trp_kind kind = plain;
-  struct world w;
+  static struct trp_kind kind;
+  kind = plain;
+  static struct world w;
   kind.stop = stop_in_stop;
   kind.end = stop_in_end;
   open_line(&w, state, &kind);
@@ -186,13 +191,13 @@ static void a_stop_from_a_turn_from_the_stop_and_from_the_clean_up_is_one_stop(v
 }
 
 static void an_order_to_drop_from_a_turn_ends_a_stop_that_drains(void **state) {
-  struct world w;
+  static struct world w;
   open_line(&w, state, &plain);
   world_freeze(&w, "culprit");
   for (uint64_t i = 0; i < 20; i++) world_tell(&w, "culprit", i);
   assert_int_equal(trp_system_send(w.system, world_find(&w, "first"), STOP_NOW, NULL, 0), TRP_OK);
   trp_system_stop(w.system, "to be drained");
-  world_pass(&w, 10);
+  world_await_cut(&w, "culprit");
   world_thaw(&w, "culprit");
   const struct trp_report *report = world_wait(&w);
   assert_string_equal(world_verdict(report, "culprit")->verdict, "dropped on order");
@@ -209,8 +214,11 @@ static void open_house(struct world *w, void **state, uint32_t backoff_ms) {
   const struct trp_restart_policy policy = {
       .intensity = 50, .backoff_min_ms = backoff_ms, .backoff_max_ms = backoff_ms};
   const struct trp_spec root = {.name = "root", .kind = &trp_supervisor_kind, .args = &supervisor};
-  const struct trp_spec child = {
-      .name = "child", .kind = &plain, .supervisor = "root", .restart = policy, .budget_ms = 200};
+  const struct trp_spec child = {.name = "child",
+                                 .kind = &plain,
+                                 .supervisor = "root",
+                                 .restart = policy,
+                                 .budget_ms = BUDGET_MS};
   world_open(w, state);
   world_add(w, &root);
   world_add(w, &child);
@@ -222,7 +230,7 @@ static void crash_child(struct world *w) {
 }
 
 static void a_restart_that_waits_for_its_backoff_is_cancelled(void **state) {
-  struct world w;
+  static struct world w;
   open_house(&w, state, 3000);
   crash_child(&w);
   while (world_actor(&w, "child").restarts < 1) world_pass(&w, 1); /* the first is at once */
@@ -248,7 +256,7 @@ static void pass_a_moment(struct world *w, int moment) {
 
 static void a_stop_at_any_moment_of_a_restart_ends_every_life_that_began(void **state) {
   for (int moment = 0; moment < MOMENTS; moment++) {
-    struct world w;
+    static struct world w;
     open_house(&w, state, 1);
     crash_child(&w);
     pass_a_moment(&w, moment);

@@ -5,7 +5,7 @@
 #include "actors/supervisor.h"
 #include "test/conformance/system_suite.h"
 
-enum { HOPS = 200, HOLD = WORD + 16, LINK, UNLINK, LEAVE };
+enum { HOPS = 200, BUDGET_MS = 1500, SHORT_MS = 400, HOLD = WORD + 16, LINK, UNLINK, LEAVE };
 
 struct state {
   struct world *w;
@@ -46,13 +46,17 @@ static const struct trp_kind passer = {.name = "passer",
                                        .end = end,
                                        .ready = world_ready};
 
-static void open_line(struct world *w, void **state, bool declared) {
+static void open_line_for(struct world *w, void **state, bool declared, uint32_t budget_ms) {
   world_open(w, state);
-  world_add(w, &(struct trp_spec){.name = "last", .kind = &passer, .budget_ms = 100});
-  world_add(w, &(struct trp_spec){.name = "first", .kind = &passer, .budget_ms = 100});
+  world_add(w, &(struct trp_spec){.name = "last", .kind = &passer, .budget_ms = budget_ms});
+  world_add(w, &(struct trp_spec){.name = "first", .kind = &passer, .budget_ms = budget_ms});
   if (declared) assert_int_equal(trp_system_edge(w->system, "first", "last"), TRP_OK);
   world_start(w);
   w->ref[1] = world_find(w, "last");
+}
+
+static void open_line(struct world *w, void **state, bool declared) {
+  open_line_for(w, state, declared, BUDGET_MS);
 }
 
 static void order(struct world *w, const char *name, uint16_t type) {
@@ -60,12 +64,12 @@ static void order(struct world *w, const char *name, uint16_t type) {
 }
 
 static void what_was_sent_before_the_stop_is_handled_to_the_end_of_the_line(void **state) {
-  struct world w;
+  static struct world w;
   open_line(&w, state, true);
   world_freeze(&w, "first");
   for (uint64_t i = 0; i < 50; i++) world_tell(&w, "first", i);
   trp_system_stop(w.system, "now");
-  world_pass(&w, 5);
+  world_await_pill(&w, "first");
   world_thaw(&w, "first");
   const struct trp_report *report = world_stop(&w);
   assert_int_equal(w.number[0], 100);
@@ -78,13 +82,13 @@ static void what_was_sent_before_the_stop_is_handled_to_the_end_of_the_line(void
 }
 
 static void the_doors_close_to_the_outside_at_once(void **state) {
-  struct world w;
-  open_line(&w, state, true);
+  static struct world w;
+  open_line_for(&w, state, true, SHORT_MS);
   order(&w, "first", HOLD);
-  world_pass(&w, 5);
+  world_await_handled(&w, "first", 1);
   trp_system_stop(w.system, "now");
   trp_system_stop(w.system, "again");
-  world_pass(&w, 20);
+  world_await_pill(&w, "last");
   uint64_t x = 1;
   assert_int_equal(trp_system_send(w.system, w.ref[1], WORD, &x, sizeof x), TRP_STOPPED);
   assert_string_equal(trp_system_state(w.system), "stopping");
@@ -95,25 +99,25 @@ static void the_doors_close_to_the_outside_at_once(void **state) {
 }
 
 static void who_holds_is_cut_short_at_its_deadline_and_the_next_is_not_late_for_it(void **state) {
-  struct world w;
-  open_line(&w, state, true);
+  static struct world w;
+  open_line_for(&w, state, true, SHORT_MS);
   order(&w, "first", HOLD);
-  world_pass(&w, 5);
+  world_await_handled(&w, "first", 1);
   const struct trp_report *report = world_stop(&w);
   assert_string_equal(world_verdict(report, "first")->verdict, "late");
   assert_string_equal(world_verdict(report, "last")->verdict, "clean");
   assert_int_equal(report->verdict, TRP_VERDICT_LATE);
-  assert_true(report->elapsed_ns >= 100 * MS);
+  assert_true(report->elapsed_ns >= SHORT_MS * MS);
   world_close(&w);
 }
 
 static void stopping_now_drops_what_waits_and_counts_it(void **state) {
-  struct world w;
+  static struct world w;
   open_line(&w, state, true);
   world_freeze(&w, "first");
   for (uint64_t i = 0; i < 50; i++) world_tell(&w, "first", i);
   trp_system_stop_now(w.system, "at once");
-  world_pass(&w, 5);
+  world_await_cut(&w, "first");
   world_thaw(&w, "first");
   const struct trp_report *report = world_wait(&w);
   assert_string_equal(world_verdict(report, "first")->verdict, "dropped on order");
@@ -145,7 +149,7 @@ static void a_held_actor_closes_when_it_is_released(void **state) {
                                          .ready = release_when_told,
                                          .stop = hold_and_close,
                                          .end = end};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "holder", .kind = &holder});
   world_start(&w);
@@ -164,14 +168,14 @@ static void a_held_actor_closes_when_it_is_released(void **state) {
 /* ---- edges made while running ---- */
 
 static void a_subscription_is_an_edge(void **state) {
-  struct world w;
+  static struct world w;
   open_line(&w, state, false);
   order(&w, "first", LINK);
-  world_pass(&w, 5);
+  world_await_handled(&w, "first", 1);
   world_freeze(&w, "first");
   for (uint64_t i = 0; i < 20; i++) world_tell(&w, "first", i);
   trp_system_stop(w.system, "now");
-  world_pass(&w, 10);
+  world_await_pill(&w, "first");
   world_thaw(&w, "first");
   world_stop(&w);
   assert_int_equal(w.number[0], 40);
@@ -180,13 +184,13 @@ static void a_subscription_is_an_edge(void **state) {
 }
 
 static void an_edge_taken_back_holds_nobody(void **state) {
-  struct world w;
+  static struct world w;
   open_line(&w, state, false);
   order(&w, "first", LINK);
   order(&w, "first", LINK);
   order(&w, "first", UNLINK);
   order(&w, "first", UNLINK);
-  world_pass(&w, 5);
+  world_await_handled(&w, "first", 4);
   world_freeze(&w, "first");
   trp_system_stop(w.system, "now");
   world_await(&w, "<last over>");
@@ -197,7 +201,7 @@ static void an_edge_taken_back_holds_nobody(void **state) {
 
 static void an_edge_ends_with_the_life_that_made_it(void **state) {
   static const struct trp_supervisor_options options = {.strategy = TRP_ONE_FOR_ONE};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
   world_add(&w, &(struct trp_spec){.name = "last", .kind = &passer});
@@ -238,7 +242,7 @@ static void a_cycle_closes_together_when_nothing_goes_round_in_it_any_more(void 
                                        .start = start,
                                        .receive = round_the_ring,
                                        .end = end};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   for (int i = 0; i < 3; i++) world_add(&w, &(struct trp_spec){.name = names[i], .kind = &ring});
   for (int i = 0; i < 3; i++) {
@@ -258,7 +262,7 @@ static void a_cycle_closes_together_when_nothing_goes_round_in_it_any_more(void 
 /* ---- before and while starting ---- */
 
 static void a_stop_before_the_start_is_latched(void **state) {
-  struct world w;
+  static struct world w;
   char failure[64] = "untouched";
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "never", .kind = &passer});
@@ -281,7 +285,7 @@ static void a_stop_from_inside_a_start_unwinds_in_reverse(void **state) {
                                           .start = stop_all,
                                           .receive = pass_on,
                                           .end = end};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "one", .kind = &passer});
   world_add(&w, &(struct trp_spec){.name = "two", .kind = &passer});
@@ -296,7 +300,7 @@ static void a_stop_from_inside_a_start_unwinds_in_reverse(void **state) {
 }
 
 static void a_system_without_actors_starts_and_stops(void **state) {
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_start(&w);
   assert_int_equal(trp_system_start(w.system, NULL, 0), TRP_WRONG_STATE);
@@ -305,7 +309,7 @@ static void a_system_without_actors_starts_and_stops(void **state) {
 }
 
 static void destroying_stops(void **state) {
-  struct world w;
+  static struct world w;
   open_line(&w, state, true);
   for (uint64_t i = 0; i < 50; i++) world_tell(&w, "first", i);
   world_close(&w);

@@ -39,7 +39,8 @@ static const struct trp_kind child = {.name = "child",
                                       .receive = obey,
                                       .end = end};
 
-static void open_family(struct world *w, void **state, struct trp_restart_policy policy) {
+static void open_family_for(struct world *w, void **state, struct trp_restart_policy policy,
+                            uint32_t budget_ms) {
   static const struct trp_supervisor_options options = {.strategy = TRP_ONE_FOR_ONE};
   world_open(w, state);
   world_add(w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
@@ -47,8 +48,12 @@ static void open_family(struct world *w, void **state, struct trp_restart_policy
                                   .kind = &child,
                                   .supervisor = "root",
                                   .restart = policy,
-                                  .budget_ms = 50});
+                                  .budget_ms = budget_ms});
   world_start(w);
+}
+
+static void open_family(struct world *w, void **state, struct trp_restart_policy policy) {
+  open_family_for(w, state, policy, 1500);
 }
 
 static void order(struct world *w, const char *name, uint16_t type) {
@@ -61,7 +66,7 @@ static void await_down(struct world *w, const char *name) {
 }
 
 static void the_first_restart_is_at_once_and_later_ones_wait_longer(void **state) {
-  struct world w;
+  static struct world w;
   open_family(
       &w, state,
       (struct trp_restart_policy){.intensity = 9, .backoff_min_ms = 40, .backoff_max_ms = 80});
@@ -81,7 +86,7 @@ static void the_first_restart_is_at_once_and_later_ones_wait_longer(void **state
 }
 
 static void too_many_crashes_in_the_window_are_given_up_and_the_root_stops_all(void **state) {
-  struct world w;
+  static struct world w;
   open_family(
       &w, state,
       (struct trp_restart_policy){.intensity = 2, .backoff_min_ms = 1, .backoff_max_ms = 1});
@@ -98,7 +103,7 @@ static void too_many_crashes_in_the_window_are_given_up_and_the_root_stops_all(v
 }
 
 static void a_temporary_child_is_never_restarted(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, (struct trp_restart_policy){.restart = TRP_TEMPORARY});
   order(&w, "child", CRASH);
   await_down(&w, "child");
@@ -109,7 +114,7 @@ static void a_temporary_child_is_never_restarted(void **state) {
 }
 
 static void a_transient_child_comes_back_from_a_crash_but_not_from_its_end(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, (struct trp_restart_policy){.restart = TRP_TRANSIENT});
   order(&w, "child", CRASH);
   world_await(&w, "<child 2>");
@@ -122,7 +127,7 @@ static void a_transient_child_comes_back_from_a_crash_but_not_from_its_end(void 
 }
 
 static void a_permanent_child_comes_back_from_its_end_too(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
   order(&w, "child", LEAVE);
   world_await(&w, "<child 2>");
@@ -131,7 +136,7 @@ static void a_permanent_child_comes_back_from_its_end_too(void **state) {
 }
 
 static void the_old_incarnation_is_over_before_the_new_one_begins(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
   order(&w, "child", CRASH);
   world_await(&w, "<child 2>");
@@ -143,7 +148,7 @@ static void the_old_incarnation_is_over_before_the_new_one_begins(void **state) 
 /* ---- a family of three generations ---- */
 
 static void a_middle_supervisor_that_gives_up_is_restarted_and_hears_of_its_children(void **state) {
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   static const struct trp_supervisor_options options = {.strategy = TRP_ONE_FOR_ONE};
   world_add_parent(
@@ -176,7 +181,7 @@ static void a_crash_is_told_once_though_its_supervisor_gives_up_over_it(void **s
   static const struct trp_kind listener = {
       .name = "listener", .state_bytes = sizeof(struct state), .start = start, .receive = listen};
   static const struct trp_supervisor_options options = {.events = "engine"};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
   world_add(&w, &(struct trp_spec){.name = "engine", .kind = &listener, .supervisor = "root"});
@@ -216,7 +221,7 @@ static enum trp_err command(struct world *w, const char *verb, uint64_t timeout_
 }
 
 static void the_crash_of_a_spawned_child_is_told_and_hurts_nobody(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
   struct trp_spec spec = {.name = "guest",
                           .kind = &child,
@@ -236,7 +241,7 @@ static void the_crash_of_a_spawned_child_is_told_and_hurts_nobody(void **state) 
 }
 
 static void a_child_is_stopped_and_restarted_on_order(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
   assert_int_equal(command(&w, "stop", TRP_NS_PER_S), TRP_OK);
   assert_int_equal(world_actor(&w, "child").state, TRP_ACTOR_DOWN);
@@ -250,20 +255,21 @@ static void a_child_is_stopped_and_restarted_on_order(void **state) {
 }
 
 static void a_child_that_does_not_stop_on_order_is_cut_short_within_its_budget(void **state) {
-  struct world w;
-  open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
+  enum { SHORT_MS = 200 };
+  static struct world w;
+  open_family_for(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT}, SHORT_MS);
   order(&w, "child", HOLD);
   world_await(&w, "<held>");
   uint64_t before = trp_system_now_ns(w.system);
   assert_int_equal(command(&w, "stop", 2 * TRP_NS_PER_S), TRP_OK);
-  assert_true(trp_system_now_ns(w.system) - before >= 49 * MS);
+  assert_true(trp_system_now_ns(w.system) - before >= (SHORT_MS - 1) * MS);
   assert_true(world_said(&w, "<child over>"));
   world_stop(&w);
   world_close(&w);
 }
 
 static void a_stop_of_all_overtakes_the_stop_of_one(void **state) {
-  struct world w;
+  static struct world w;
   open_family(&w, state, (struct trp_restart_policy){.restart = TRP_PERMANENT});
   struct trp_child_command order = {.verb = "stop", .name = "child"};
   assert_int_equal(

@@ -90,7 +90,7 @@ static void close_pair(struct world *w) {
 }
 
 static void a_monitor_hears_of_the_end_and_its_reason_once(void **state) {
-  struct world w;
+  static struct world w;
   open_pair(&w, state, &world_idle_kind);
   order(&w, "observer", MONITOR, 0);
   world_await(&w, "<done OK>");
@@ -115,7 +115,7 @@ static void who_is_told_down_is_gone(void **state) {
                                        .start = start,
                                        .receive = obey,
                                        .end = end_slowly};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &world_idle_kind});
   world_add(&w, &(struct trp_spec){.name = "target", .kind = &slow, .supervisor = "root"});
@@ -131,7 +131,7 @@ static void who_is_told_down_is_gone(void **state) {
 }
 
 static void a_monitor_of_the_dead_hears_at_once(void **state) {
-  struct world w;
+  static struct world w;
   open_pair(&w, state, &world_idle_kind);
   order(&w, "target", LEAVE, 0);
   while (!trp_ref_is_nobody(world_find(&w, "target"))) world_pass(&w, 1);
@@ -141,7 +141,7 @@ static void a_monitor_of_the_dead_hears_at_once(void **state) {
 }
 
 static void every_monitor_hears(void **state) {
-  struct world w;
+  static struct world w;
   open_pair(&w, state, &world_idle_kind);
   for (int i = 0; i < 5; i++) order(&w, "observer", MONITOR, 0);
   order(&w, "observer", END_OLDEST, 0);
@@ -153,7 +153,7 @@ static void every_monitor_hears(void **state) {
 }
 
 static void who_ends_all_monitors_in_the_first_down_hears_no_second(void **state) {
-  struct world w;
+  static struct world w;
   open_pair(&w, state, &world_idle_kind);
   for (int i = 0; i < 5; i++) order(&w, "observer", MONITOR, 1);
   world_await(&w, "<done OK><done OK><done OK><done OK><done OK>");
@@ -165,7 +165,7 @@ static void who_ends_all_monitors_in_the_first_down_hears_no_second(void **state
 }
 
 static void a_watch_follows_the_name_over_restarts(void **state) {
-  struct world w;
+  static struct world w;
   static const struct trp_supervisor_options options = {.strategy = TRP_ONE_FOR_ONE};
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "root", .kind = &trp_supervisor_kind, .args = &options});
@@ -209,7 +209,7 @@ static void one_that_is_still_starting_is_not_dead_to_its_monitors(void **state)
                                              .state_bytes = sizeof(struct state),
                                              .start = introduce,
                                              .receive = obey};
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "observer", .kind = &observer});
   world_add(&w, &(struct trp_spec){.name = "target", .kind = &introducer});
@@ -223,7 +223,7 @@ static void one_that_is_still_starting_is_not_dead_to_its_monitors(void **state)
 }
 
 static void a_name_that_nobody_bears_cannot_be_watched(void **state) {
-  struct world w;
+  static struct world w;
   world_open(&w, state);
   world_add(&w, &(struct trp_spec){.name = "observer", .kind = &observer});
   world_start(&w);

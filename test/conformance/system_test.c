@@ -16,6 +16,7 @@ static int run(const struct suite *suite, const struct over *over) {
   for (size_t i = 0; i < suite->count; i++) {
     tests[i] = suite->tests[i];
     tests[i].initial_state = (void *)over;
+    tests[i].teardown_func = world_end;
   }
   char name[128];
   snprintf(name, sizeof name, "%s, %s", suite->name, over->title);

@@ -334,10 +334,19 @@ void rig_begin(const struct rig_options *o) {
   assert_int_equal(TRP_OK, err);
 }
 
+static void tell_descriptors(void) {
+  static struct trp_fd now[256];
+  size_t count = trp_fd_list(now, 256);
+  for (size_t i = 0; i < count && i < 256; i++) {
+    print_message("  descriptor %d: %s\n", now[i].fd, now[i].target);
+  }
+}
+
 void rig_end(void) {
   trp_system_stop(rig.system, "the test is over");
   assert_int_equal(TRP_OK, trp_system_wait(rig.system, STOP_MS * TRP_NS_PER_MS));
   /* Nobody runs the nets' loops any more: whoever said "closed" must have closed its descriptor. */
+  if (rig.descriptors_before != trp_fd_count()) tell_descriptors();
   assert_int_equal(rig.descriptors_before, trp_fd_count());
   const struct trp_report *report = trp_system_report(rig.system);
   for (size_t i = 0; i < report->actor_count; i++) {
