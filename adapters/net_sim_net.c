@@ -218,6 +218,7 @@ static uint16_t free_port(struct trp_simhub *hub, const char *host) {
 
 static enum trp_err listen_on(struct trp_net *net, const char *host, uint16_t *port) {
   struct trp_simnet *self = sim(net);
+  if (net->shared != NULL) return TRP_WRONG_STATE;
   if (self->listens != NULL) { /* an earlier incarnation did it */
     bool same = *port == 0 || *port == self->listens->port;
     *port = self->listens->port;
@@ -354,6 +355,13 @@ static void destroy(struct trp_net *net) {
   free(self);
 }
 
+static enum trp_err port(struct trp_net *shared, const struct trp_net_options *options,
+                         struct trp_net **out) {
+  enum trp_err err = trp_simhub_net_with(sim(shared)->hub, out, options);
+  if (err == TRP_OK) (*out)->shared = shared->shared != NULL ? shared->shared : shared;
+  return err;
+}
+
 static const struct trp_net_ops ops = {.ws_open = ws_open,
                                        .ws_send = ws_send,
                                        .ws_ping = ws_ping,
@@ -365,6 +373,7 @@ static const struct trp_net_ops ops = {.ws_open = ws_open,
                                        .hold = hold,
                                        .next = next,
                                        .live = live,
+                                       .port = port,
                                        .destroy = destroy};
 
 enum trp_err trp_simhub_net_with(struct trp_simhub *hub, struct trp_net **out,
