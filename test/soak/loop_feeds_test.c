@@ -1,0 +1,85 @@
+/* A thousand feeds on two loops, against the embedded exchange in the same process: they connect,
+ * stream and stop, and nothing is left. What it took is printed; beside it the same with fewer
+ * feeds and a thread each. Resident memory counts both ends of each connection. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "runtime/fdcount.h"
+#include "test/support/fleet.h"
+
+enum { DESCRIPTORS = 16384, QUOTES_PER_S = 2, STREAM_MS = 5000 };
+
+static uint64_t resident_bytes(void) {
+  unsigned long long all = 0, resident = 0;
+  FILE *file = fopen("/proc/self/statm", "re");
+  assert_non_null(file);
+  assert_int_equal(2, fscanf(file, "%llu %llu", &all, &resident));
+  fclose(file);
+  return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static double cpu_s(void) {
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+         (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static void play(uint32_t feeds, uint32_t loops) {
+  size_t threads = trp_task_count(), descriptors = trp_fd_count();
+  uint64_t resident = resident_bytes(), began = fleet_now_ns();
+  fleet_begin(&(struct fleet_options){
+      .feeds = feeds, .loops = loops, .quotes_per_s = QUOTES_PER_S, .budget_ms = 15000});
+  assert_int_equal(feeds, fleet_until_live(60000));
+  uint64_t connected = fleet_now_ns() - began;
+  uint64_t events = fleet_events();
+  double cpu = cpu_s();
+  fleet_nap_ms(STREAM_MS);
+  events = fleet_events() - events;
+  cpu = cpu_s() - cpu;
+  threads = trp_task_count() - threads;
+  descriptors = trp_fd_count() - descriptors;
+  resident = resident_bytes() - resident;
+  assert_int_equal(feeds, fleet_exchange()->accepted); /* nobody had to come twice */
+  struct fleet_stop stop = fleet_end();
+  printf("  %u feeds, %u loops: %zu threads in all, %zu descriptors, %.1f KiB resident a feed, "
+         "connected in %.2f s, %.0f events/s at %.0f %% of a core, stopped in %.0f ms\n",
+         feeds, loops, threads, descriptors, (double)resident / 1024 / feeds,
+         (double)connected / 1e9, (double)events * 1000 / STREAM_MS, cpu * 100e3 / STREAM_MS,
+         (double)stop.elapsed_ns / 1e6);
+  fflush(stdout);
+  assert_string_equal("", stop.trouble);
+  assert_true(stop.balanced);
+  assert_true(fleet_left_nothing(&stop));
+  assert_true(events > (uint64_t)feeds * QUOTES_PER_S * STREAM_MS / 1000 / 2);
+}
+
+static void a_thousand_feeds_on_two_loops_connect_stream_and_leave_nothing(void **state) {
+  (void)state;
+  struct rlimit limit;
+  assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &limit));
+  rlim_t wanted = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+  if (limit.rlim_cur < wanted) {
+    limit.rlim_cur = wanted;
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &limit));
+  }
+  rlim_t fit = (limit.rlim_cur - 200) / 2; /* two ends a connection, requests that come and go */
+  if (fit < FLEET_FEEDS_MAX) printf("  descriptors allow %lu feeds only\n", (unsigned long)fit);
+  play(100, 0);
+  play(100, 2);
+  play(fit < FLEET_FEEDS_MAX ? (uint32_t)fit : FLEET_FEEDS_MAX, 2);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(a_thousand_feeds_on_two_loops_connect_stream_and_leave_nothing),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
