@@ -100,7 +100,8 @@ static void open_nets(void) {
                                                .symbols = symbols,
                                                .symbol_count = 1,
                                                .backoff = {.max_ms = 1000},
-                                               .protocol = {.weight_per_min = WEIGHT_PER_MIN}};
+                                               .protocol = {.weight_per_min = WEIGHT_PER_MIN,
+                                                            .streams = fleet.options.streams}};
   }
 }
 

@@ -23,6 +23,7 @@ enum { FLEET_FEEDS_MAX = 1000, FLEET_LOOPS_MAX = 8 };
 struct fleet_options {
   uint32_t feeds;
   uint32_t loops;        /* that the feeds share, in turns; 0: a thread and a net each */
+  uint32_t streams;      /* TRP_STREAM_*; 0: the usual ones */
   uint32_t quotes_per_s; /* of the one symbol, to each feed */
   uint32_t budget_ms;    /* of the stop */
   bool allow_faults;
