@@ -10,7 +10,8 @@
  *
  * Ownership: requests are copied. An event's bytes are borrowed until the next call on the net.
  * Every link ends with exactly one CLOSED, FAILED or RESPONSE event, unless cancel()ed: then none.
- * Thread: the slot's own thread, except new and destroy (start-up, serial in the process). */
+ * Thread: the slot's own thread, of a port and the net that it shares the loop's, except new, port
+ * and destroy (start-up, serial in the process). */
 #ifndef TRP_ADAPTERS_NET_H
 #define TRP_ADAPTERS_NET_H
 

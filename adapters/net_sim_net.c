@@ -22,7 +22,25 @@ static struct trp_simend *find(struct trp_net *net, uint64_t link) {
   return end != NULL && end->id == link ? end : NULL;
 }
 
+static uint32_t links_of(const struct trp_simnet *net) {
+  uint32_t count = 0;
+  for (uint32_t slot = 0; slot < net->options.links_max; slot++) count += net->links[slot] != NULL;
+  return count;
+}
+
+/* The shared net and its ports have together as many links as it may have. */
+static bool together_full(const struct trp_simnet *net) {
+  const struct trp_net *shared = net->net.shared;
+  if (shared == NULL) return false;
+  uint32_t count = 0;
+  for (const struct trp_simnet *n = net->hub->nets; n != NULL; n = n->next) {
+    if (&n->net == shared || n->net.shared == shared) count += links_of(n);
+  }
+  return count >= ((const struct trp_simnet *)(const void *)shared)->options.links_max;
+}
+
 enum trp_err trp_simnet_attach(struct trp_simnet *net, struct trp_simend *end) {
+  if (together_full(net)) return TRP_LIMIT;
   for (uint32_t slot = 0; slot < net->options.links_max; slot++) {
     if (net->links[slot] != NULL) continue;
     net->links[slot] = end;

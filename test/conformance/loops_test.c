@@ -15,7 +15,6 @@
 
 #include "actors/supervisor.h"
 #include "actors/thread_monitor.h"
-#include "runtime/fdcount.h"
 #include "runtime/report.h"
 #include "runtime/stack.h"
 #include "runtime/thread.h"
@@ -191,7 +190,7 @@ static unsigned io_threads(void) {
 static void actors_of_one_loop_run_in_one_thread_that_ends_with_the_last(void **state) {
   (void)state;
   int tid = 0;
-  size_t threads = trp_task_count();
+  size_t threads = trp_thread_count();
   begin(2000);
   static const char *const names[] = {"a", "b", "c"};
   for (uint64_t i = 0; i < 3; i++) {
@@ -204,7 +203,7 @@ static void actors_of_one_loop_run_in_one_thread_that_ends_with_the_last(void **
   assert_int_equal(io_threads(), 1);
   end_clean();
   assert_int_equal(io_threads(), 0);
-  assert_int_equal(trp_task_count(), threads);
+  assert_int_equal(trp_thread_count(), threads);
 }
 
 static void a_notice_from_inside_the_loop_is_a_turn(void **state) {

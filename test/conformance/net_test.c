@@ -544,6 +544,21 @@ static void a_port_whose_owner_takes_nothing_holds_back_nobody_else(void **state
   trp_net_destroy(&other);
 }
 
+static void ports_together_keep_the_shared_nets_bound(void **state) {
+  (void)state;
+  uint64_t peers[64], link;
+  const struct trp_net_options wide = {.links_max = 64};
+  struct trp_net *shared = pair.client->shared != NULL ? pair.client->shared : pair.client;
+  struct trp_net *one = another_port(&wide), *other = another_port(&wide);
+  for (int i = 0; i < 64; i++) (void)open_on(i % 2 == 0 ? one : other, &peers[i]);
+  assert_int_equal(shared->ops->live(shared), 0);
+  const struct trp_net_request request = {.url = url_of("ws", "/")};
+  assert_int_equal(one->ops->ws_open(one, &request, &link), TRP_LIMIT);
+  trp_net_destroy(&one); /* makes room */
+  assert_int_equal(other->ops->ws_open(other, &request, &link), TRP_OK);
+  trp_net_destroy(&other);
+}
+
 static void a_port_does_not_listen(void **state) {
   (void)state;
   struct trp_net *other = another_port(NULL);
@@ -757,6 +772,7 @@ int main(void) {
       TEST(each_port_hears_of_its_own_links),
       TEST(what_a_port_cancels_is_its_own),
       TEST(a_port_whose_owner_takes_nothing_holds_back_nobody_else),
+      TEST(ports_together_keep_the_shared_nets_bound),
       TEST(a_port_does_not_listen),
   };
   int failed = 0;

@@ -36,7 +36,7 @@ struct trp_system *fleet_system(void);
 /* "feed007"; good until the next call. */
 const char *fleet_feed(uint32_t i);
 
-/* The exchange's account, read while it may still write. */
+/* The exchange's account; after fleet_end. */
 const struct trp_exchange_stats *fleet_exchange(void);
 
 /* Waits until every feed is LIVE; how many are, at the end. */

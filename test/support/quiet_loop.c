@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@ static void run(struct trp_loop *base, uint64_t until_ns) {
   struct pollfd fd = {.fd = loop->wake_fd, .events = POLLIN};
   atomic_fetch_add(&loop->runs, 1);
   atomic_store(&loop->tid, gettid());
-  if (loop->served != NULL) loop->served(loop->arg);
+  void (*served)(void *) = atomic_load(&loop->served);
+  if (served != NULL) served(loop->arg);
   if (ppoll(&fd, 1, until_ns == TRP_FOREVER ? NULL : &wait, NULL) <= 0) return;
   if (read(loop->wake_fd, &count, sizeof count) < 0) return; /* somebody else's wake came first */
 }
@@ -36,8 +38,9 @@ static void wake(struct trp_loop *base) {
 }
 
 void quiet_loop_open(struct quiet_loop *loop) {
-  *loop = (struct quiet_loop){.loop = {.run = run, .wake = wake},
-                              .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  memset(loop, 0, sizeof *loop);
+  loop->loop = (struct trp_loop){.run = run, .wake = wake};
+  loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (loop->wake_fd < 0) abort();
 }
 

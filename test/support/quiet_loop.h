@@ -14,7 +14,7 @@ struct quiet_loop {
   int wake_fd;
   _Atomic uint64_t runs, wakes;
   _Atomic int tid; /* who ran it last */
-  void (*served)(void *arg); /* what it does in each run, from the loop's inside; NULL */
+  void (*_Atomic served)(void *arg); /* what it does in each run, from the inside; NULL */
   void *arg;
 };
 
