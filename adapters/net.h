@@ -2,8 +2,9 @@
  *
  * A net belongs to an actor's slot and survives its restarts (its TLS context must not be made
  * anew); links belong to the incarnation. The net has the slot's trp_loop (trp_net_loop): the
- * actor's thread sleeps in it. Its callbacks only fill buffers and call trp_notify; the actor then takes events one by
- * one with next() in its `ready` turn. Everything is bounded: frames, bodies, queues, every wait.
+ * actor's thread sleeps in it. Its callbacks only fill buffers and call trp_notify; the actor then
+ * takes events one by one with next() in its `ready` turn. Everything is bounded: frames, bodies,
+ * queues, every wait.
  *
  * Implementations: net_lws.c (libwebsockets and c-ares), net_sim.c (delay, drop, silence,
  * half-open, reorder by seed). One conformance suite runs over both.

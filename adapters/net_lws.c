@@ -172,7 +172,7 @@ static void net_destroy(struct trp_net *base) {
   struct trp_net_lws *net = trp_net_lws_of(base);
   struct trp_net_lws_loop *on = net->on;
   bool owner = on != NULL && on->owner == net;
-  net->net.system = NULL; /* it has gone before */
+  net->net.system = NULL;                                  /* it has gone before */
   CHECK(!owner || (on->nets == net && net->next == NULL)); /* its ports go before it */
   if (net->links != NULL && on != NULL && on->context != NULL) {
     cancel_all(net);

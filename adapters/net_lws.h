@@ -174,8 +174,8 @@ void trp_net_lws_wake(struct trp_loop *loop);
 
 /* The vhost that trusts `ca_file`, or the system's authorities where NULL; made at its first use,
  * kept with the loop. Errors: LIMIT, NO_MEMORY. */
-TRP_MUST_USE enum trp_err trp_net_lws_authority(struct trp_net_lws_loop *on,
-                                                const char *ca_file, struct lws_vhost **out);
+TRP_MUST_USE enum trp_err trp_net_lws_authority(struct trp_net_lws_loop *on, const char *ca_file,
+                                                struct lws_vhost **out);
 
 /* Where names are asked instead of the system's servers; borrowed. For tests. */
 void trp_net_lws_servers(struct trp_net *net, const char *servers);

@@ -250,7 +250,8 @@ static enum trp_err make_context(struct trp_net_lws_loop *on) {
 
 /* The listener's vhost where it speaks TLS. libwebsockets says nothing about what is wrong with the
  * files, so whether they can be read is asked first. */
-static enum trp_err make_served(struct trp_net_lws_loop *on, const struct trp_net_options *options) {
+static enum trp_err make_served(struct trp_net_lws_loop *on,
+                                const struct trp_net_options *options) {
   if (options->tls_cert == NULL) {
     return TRP_OK;
   }

@@ -61,10 +61,8 @@ static uint16_t port_of(int fd) {
 
 enum trp_err trp_net_server_listen(struct trp_net *base, const char *host, uint16_t *port) {
   struct trp_net_lws_loop *on = trp_net_lws_of(base)->on;
-  if (base->shared != NULL) { /* who comes would be nobody's in particular */
-    return TRP_WRONG_STATE;
-  }
-  if (on->listen_fd >= 0) { /* an earlier incarnation did it */
+  if (base->shared != NULL) return TRP_WRONG_STATE; /* who comes would be nobody's in particular */
+  if (on->listen_fd >= 0) {                         /* an earlier incarnation did it */
     bool same = *port == 0 || *port == on->port;
     *port = on->port;
     bool back = same && trp_net_lws_watch_listener(on, on->listen_fd); /* from its end on away */

@@ -29,9 +29,9 @@ struct trp_loop_thread {
   _Atomic uint32_t finished; /* futex: the thread is about to exit */
 
   /* under the loops' lock */
-  uint32_t actors;   /* attached and not let go */
-  bool joined;       /* there is no thread */
-  bool has_before;   /* one that died inside a turn: its successor joins it */
+  uint32_t actors; /* attached and not let go */
+  bool joined;     /* there is no thread */
+  bool has_before; /* one that died inside a turn: its successor joins it */
   pthread_t before;
 
   /* the thread's own */
@@ -72,7 +72,7 @@ void trp_loops_wake(struct trp_actor *a) {
     /* release: pairs with the acquire in take_woken, for the link and what the waker did. */
   } while (!atomic_compare_exchange_weak_explicit(&t->woken, &newest, a, memory_order_release,
                                                   memory_order_relaxed));
-  if (newest != NULL) return; /* who added that one has woken the loop */
+  if (newest != NULL) return;           /* who added that one has woken the loop */
   if (t == here && !t->serving) return; /* it looks here before it sleeps */
   t->loop->wake(t->loop);
 }

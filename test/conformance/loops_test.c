@@ -102,10 +102,8 @@ static void begin(uint32_t budget_ms) {
   struct trp_system_options options = {.name = "loops", .log_fd = -1, .budget_ms = budget_ms};
   assert_int_equal(trp_system_new(&sys, &options), TRP_OK);
   const struct trp_spec root = {.name = "root", .kind = &trp_supervisor_kind};
-  const struct trp_spec monitor = {.name = "monitor",
-                                   .kind = &trp_thread_monitor_kind,
-                                   .args = &often,
-                                   .supervisor = "root"};
+  const struct trp_spec monitor = {
+      .name = "monitor", .kind = &trp_thread_monitor_kind, .args = &often, .supervisor = "root"};
   assert_int_equal(trp_system_add(sys, &root), TRP_OK);
   assert_int_equal(trp_system_add(sys, &monitor), TRP_OK);
   static const char *const names[] = {"a", "b", "c"};

@@ -23,13 +23,19 @@
 #include "runtime/troupe.h"
 #include "test/support/quiet_loop.h"
 
-enum { WORD = TRP_USER_FIRST, ANSWER, WORLD_DIARY_BYTES = 16384, WORLD_NUMBERS = 8, WORLD_LOOPS = 3 };
+enum {
+  WORD = TRP_USER_FIRST,
+  ANSWER,
+  WORLD_DIARY_BYTES = 16384,
+  WORLD_NUMBERS = 8,
+  WORLD_LOOPS = 3
+};
 #define MS TRP_NS_PER_MS
 
 struct world {
   struct trp_system *system;
   enum trp_sched_kind sched;
-  enum trp_placement placement; /* of whoever may share a thread */
+  enum trp_placement placement;         /* of whoever may share a thread */
   struct quiet_loop loops[WORLD_LOOPS]; /* in turns, for TRP_IO */
   uint32_t added;
   pthread_mutex_t lock; /* the diary, and the freezing */

@@ -1,4 +1,5 @@
-/* system_test.c - the system's suite, over real threads, on the pool, on shared loops and in simulation. */
+/* system_test.c - the system's suite, over real threads, on the pool, on shared loops and in
+ * simulation. */
 #include "test/conformance/system_suite.h"
 
 #include <stdio.h>

@@ -94,14 +94,14 @@ static void open_nets(void) {
     enum trp_err err = shared != NULL ? trp_net_port(shared, NULL, &fleet.nets[i])
                                       : trp_net_lws_new(&fleet.nets[i], NULL);
     assert_int_equal(TRP_OK, err);
-    fleet.feeds[i] = (struct trp_feed_options){.net = fleet.nets[i],
-                                               .ws_base = fleet.ws_base,
-                                               .http_base = fleet.http_base,
-                                               .symbols = symbols,
-                                               .symbol_count = 1,
-                                               .backoff = {.max_ms = 1000},
-                                               .protocol = {.weight_per_min = WEIGHT_PER_MIN,
-                                                            .streams = fleet.options.streams}};
+    fleet.feeds[i] = (struct trp_feed_options){
+        .net = fleet.nets[i],
+        .ws_base = fleet.ws_base,
+        .http_base = fleet.http_base,
+        .symbols = symbols,
+        .symbol_count = 1,
+        .backoff = {.max_ms = 1000},
+        .protocol = {.weight_per_min = WEIGHT_PER_MIN, .streams = fleet.options.streams}};
   }
 }
 
@@ -226,9 +226,7 @@ uint64_t fleet_reconnects(uint32_t i) {
   return ask_state(i, &state) == TRP_OK ? state.reconnects : UINT64_MAX;
 }
 
-const struct trp_exchange_stats *fleet_exchange(void) {
-  return &fleet.stats;
-}
+const struct trp_exchange_stats *fleet_exchange(void) { return &fleet.stats; }
 
 uint32_t fleet_until_live(uint64_t timeout_ms) {
   uint64_t until = fleet_now_ns() + timeout_ms * TRP_NS_PER_MS;

@@ -7,9 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static struct quiet_loop *of(struct trp_loop *loop) {
-  return (struct quiet_loop *)(void *)loop;
-}
+static struct quiet_loop *of(struct trp_loop *loop) { return (struct quiet_loop *)(void *)loop; }
 
 static uint64_t now_ns(void) {
   struct timespec t;

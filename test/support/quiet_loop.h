@@ -13,7 +13,7 @@ struct quiet_loop {
   struct trp_loop loop; /* first */
   int wake_fd;
   _Atomic uint64_t runs, wakes;
-  _Atomic int tid; /* who ran it last */
+  _Atomic int tid;                   /* who ran it last */
   void (*_Atomic served)(void *arg); /* what it does in each run, from the inside; NULL */
   void *arg;
 };
