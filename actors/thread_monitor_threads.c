@@ -64,7 +64,7 @@ static void tell_ended(struct trp_self *self, struct trp_monitor_news *news,
 static bool bury(struct trp_self *self, struct trp_monitor_news *news,
                  const struct trp_thread_info *info) {
   if (!info->foreign && !info->vanished) return false;
-  if (!info->foreign && strcmp(info->role, "actor") == 0) {
+  if (!info->foreign && (strcmp(info->role, "actor") == 0 || strcmp(info->role, "io") == 0)) {
     (void)trp_system_thread_lost(trp_self_system(self), info->tid);
     return false;
   }

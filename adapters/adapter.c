@@ -338,6 +338,7 @@ struct trp_spec trp_adapter_spec(struct trp_adapter_config *config, struct trp_n
   return (struct trp_spec){.name = config->adapter->name,
                            .kind = config->adapter->kind,
                            .args = &config->feed,
-                           .loop = &net->loop,
+                           .placement = net->shared != NULL ? TRP_IO : TRP_THREAD,
+                           .loop = trp_net_loop(net),
                            .door = true};
 }

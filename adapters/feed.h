@@ -29,7 +29,8 @@
  * none of these is lost. Where that lasts for lag_ms, the stream is read on all the same: trades
  * are let go, their gap told afterwards by FEED_GAP, and books told whole again.
  *
- * The net belongs to the slot: the spec's loop must be &net->loop. Thread: the slot's own. */
+ * The net belongs to the slot: the spec's loop must be trp_net_loop(net), and its placement TRP_IO
+ * where the net is a port. Thread: the slot's own. */
 #ifndef TRP_ADAPTERS_FEED_H
 #define TRP_ADAPTERS_FEED_H
 

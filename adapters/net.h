@@ -1,16 +1,18 @@
 /* net.h - the seam between protocol logic and the network: links that are real or simulated.
  *
  * A net belongs to an actor's slot and survives its restarts (its TLS context must not be made
- * anew); links belong to the incarnation. The net is the slot's trp_loop: the actor's thread sleeps
- * in it. Its callbacks only fill buffers and call trp_notify; the actor then takes events one by
- * one with next() in its `ready` turn. Everything is bounded: frames, bodies, queues, every wait.
+ * anew); links belong to the incarnation. The net has the slot's trp_loop (trp_net_loop): the
+ * actor's thread sleeps in it. Its callbacks only fill buffers and call trp_notify; the actor then
+ * takes events one by one with next() in its `ready` turn. Everything is bounded: frames, bodies,
+ * queues, every wait.
  *
  * Implementations: net_lws.c (libwebsockets and c-ares), net_sim.c (delay, drop, silence,
  * half-open, reorder by seed). One conformance suite runs over both.
  *
  * Ownership: requests are copied. An event's bytes are borrowed until the next call on the net.
  * Every link ends with exactly one CLOSED, FAILED or RESPONSE event, unless cancel()ed: then none.
- * Thread: the slot's own thread, except new and destroy (start-up, serial in the process). */
+ * Thread: the slot's own thread, of a port and the net that it shares the loop's, except new, port
+ * and destroy (start-up, serial in the process). */
 #ifndef TRP_ADAPTERS_NET_H
 #define TRP_ADAPTERS_NET_H
 
@@ -61,6 +63,8 @@ struct trp_net_request {
   uint32_t frame_max;  /* bytes of the largest message or body; 0: 1 MiB (HTTP: 8 MiB) */
 };
 
+struct trp_net_options;
+
 struct trp_net_ops {
   /* Starts a WebSocket; OPENED or FAILED follows. Errors: INVALID (the url), LIMIT, NO_MEMORY. */
   enum trp_err (*ws_open)(struct trp_net *net, const struct trp_net_request *request,
@@ -83,7 +87,7 @@ struct trp_net_ops {
   void (*cancel)(struct trp_net *net, uint64_t link);
   /* Starts to listen for WebSocket and HTTP; *port gets the real one (asked 0: any).
    * Belongs to the net, not the incarnation. Errors: CONNECT (the address is
-   * taken or not ours; errno may tell), INVALID, SYSTEM. */
+   * taken or not ours; errno may tell), INVALID, SYSTEM, WRONG_STATE (a port does not listen). */
   enum trp_err (*listen)(struct trp_net *net, const char *host, uint16_t *port);
   /* Answers a REQUEST link and ends it. `extra` is header lines ("Retry-After: 3\r\n") or NULL. */
   enum trp_err (*respond)(struct trp_net *net, uint64_t link, uint16_t status,
@@ -95,12 +99,16 @@ struct trp_net_ops {
   bool (*next)(struct trp_net *net, struct trp_net_event *out);
   /* Links that live (of all kinds), for the account. */
   size_t (*live)(struct trp_net *net);
+  /* See trp_net_port. */
+  enum trp_err (*port)(struct trp_net *shared, const struct trp_net_options *options,
+                       struct trp_net **out);
   void (*destroy)(struct trp_net *net); /* cancels what lives. Thread: start-up */
 };
 
-/* Embedded first in an implementation, so that &net->loop is the slot's loop. */
+/* Embedded first in an implementation. */
 struct trp_net {
   struct trp_loop loop;
+  struct trp_net *shared; /* of a port: on whose loop it is */
   const struct trp_net_ops *ops;
   struct trp_system *system; /* set by bind */
   struct trp_ref slot;
@@ -116,6 +124,11 @@ static inline void trp_net_bind(struct trp_net *net, struct trp_system *system,
   net->slot = slot;
 }
 
+/* The loop for the spec of who uses the net. */
+static inline struct trp_loop *trp_net_loop(struct trp_net *net) {
+  return net->shared != NULL ? &net->shared->loop : &net->loop;
+}
+
 struct trp_net_options {
   uint32_t links_max;      /* 64 */
   uint32_t send_queue_max; /* messages a link may queue: 1,024 */
@@ -129,6 +142,18 @@ struct trp_net_options {
  * Errors: INVALID (certificate or key), NO_MEMORY, SYSTEM. Thread: start-up. */
 TRP_MUST_USE enum trp_err trp_net_lws_new(struct trp_net **out,
                                           const struct trp_net_options *options);
+
+/* A net on the loop of another, for many actors placed TRP_IO: each has a port of its own, with its
+ * own events, links and bounds, and what it cancels is its own. What is shared is the loop, its
+ * thread, and the bound of all links together, which is the shared net's links_max. A port does not
+ * listen. Of the options, links_max is 32 and event_bytes_max 256 KiB by default, and there is no
+ * certificate. Ports are destroyed before the net that they share. Errors: NO_MEMORY. Thread:
+ * start-up. */
+TRP_MUST_USE static inline enum trp_err trp_net_port(struct trp_net *shared,
+                                                     const struct trp_net_options *options,
+                                                     struct trp_net **out) {
+  return shared->ops->port(shared, options, out);
+}
 
 /* Takes the net away and nulls the pointer; NULL is fine. Thread: start-up. */
 void trp_net_destroy(struct trp_net **net);

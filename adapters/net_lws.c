@@ -1,62 +1,23 @@
-/* The context and the loop.
+/* Nets: each with its own events, links and bounds, on a loop of its own or on one that it shares.
  *
- * libwebsockets polls. Our own wake-up, timer, listener and the resolver's sockets stand in one
- * epoll set, which libwebsockets polls as a single raw descriptor. A timer descriptor and not one
- * of libwebsockets' own timers ends a wait: those are cut to whole milliseconds and spun for the
- * rest.
- *
- * OpenSSL is initialised by the first context of the process alone. Each initialisation takes new
- * indices for the process-wide "which wsi is this" of OpenSSL, which breaks handshakes under way
- * and loses the older contexts' memory (fixed in libwebsockets 4.2); the vhosts that speak TLS ask
- * for it themselves, which libwebsockets accepts. */
+ * Whoever is on a shared loop runs in the loop's thread, so that nothing here is shared between
+ * threads. A round of libwebsockets, wherever it comes from, may add to any net's events; they are
+ * taken by their owner alone. */
 #include "adapters/net_lws.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "runtime/check.h"
 
 #define LINKS_MAX 64u
 #define LINKS_LIMIT 16384u
 #define SEND_QUEUE_MAX 1024u
 #define EVENT_BYTES_MAX (4u << 20)
 #define EVENT_BYTES_LEAST (64u << 10)
-#define SLACK_FDS 32u                  /* beside links: pipe, epoll, connections that are dying */
-#define PATIENCE_S 120                 /* of libwebsockets; the links' own deadlines are shorter */
-#define HEADER_BYTES 16384             /* of a response's headers and what was asked */
-#define REMIND_NS (10 * TRP_NS_PER_MS) /* an owner that left events is told again so often */
-#define ACCEPT_REST_NS (100 * TRP_NS_PER_MS)
-
-/* What stands in the epoll set. */
-enum { SOURCE_CARES = 0, SOURCE_WAKE, SOURCE_TIMER, SOURCE_LISTENER };
-
-static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                         size_t size);
-
-/* The first is the server's: libwebsockets gives it all that is not bound yet. */
-static const struct lws_protocols protocols[] = {
-    {.name = "trp-server",
-     .callback = trp_net_server_callback,
-     .rx_buffer_size = TRP_NET_READ_BYTES,
-     .tx_packet_size = 65536},
-    {.name = "trp-ws",
-     .callback = trp_net_ws_callback,
-     .rx_buffer_size = TRP_NET_READ_BYTES,
-     .tx_packet_size = 65536},
-    {.name = "trp-http",
-     .callback = trp_net_http_callback,
-     .rx_buffer_size = TRP_NET_READ_BYTES,
-     .tx_packet_size = 65536},
-    {.name = "trp-loop", .callback = loop_callback},
-    {.name = NULL},
-};
-
-const lws_retry_bo_t trp_net_lws_no_validity = {.secs_since_valid_ping = 0};
+#define PORT_LINKS_MAX 32u
+#define PORT_EVENT_BYTES_MAX (256u << 10)
 
 uint64_t trp_net_lws_now_ns(void) {
   struct timespec now;
@@ -64,92 +25,53 @@ uint64_t trp_net_lws_now_ns(void) {
   return (uint64_t)now.tv_sec * TRP_NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* ---- the loop ------------------------------------------------------------------------------ */
+/* ---- who waits for its owner ---------------------------------------------------------------- */
+
+static void waits_no_more(struct trp_net_lws *net) {
+  if (!net->waits || !trp_net_queue_empty(&net->queue)) {
+    return;
+  }
+  struct trp_net_lws **link = net->waiting_before;
+  *link = net->waiting_next;
+  if (net->waiting_next != NULL) {
+    net->waiting_next->waiting_before = link;
+  }
+  net->waits = false;
+}
+
+static void wait_for_owner(struct trp_net_lws *net) {
+  if (net->waits) {
+    return;
+  }
+  net->waits = true;
+  net->waiting_before = &net->on->waiting;
+  net->waiting_next = net->on->waiting;
+  if (net->waiting_next != NULL) {
+    net->waiting_next->waiting_before = &net->waiting_next;
+  }
+  net->on->waiting = net;
+}
 
 void trp_net_lws_news(struct trp_net_lws *net) {
-  net->woken = true;
+  wait_for_owner(net);
+  net->on->woken = true;
   net->notified_ns = trp_net_lws_now_ns();
   if (net->net.system != NULL) {
-    net->told = true;
+    net->on->told = true;
     trp_notify(net->net.system, net->net.slot);
   }
 }
 
-static bool watch(struct trp_net_lws *net, int fd, uint64_t source) {
-  struct epoll_event event = {.events = EPOLLIN, .data.u64 = source};
-  return fd >= 0 && epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-bool trp_net_lws_watch_listener(struct trp_net_lws *net, int fd) {
-  return watch(net, fd, SOURCE_LISTENER) || errno == EEXIST;
-}
-
-/* Out of descriptors: a listener that stays in the set would make the loop spin. */
-static void rest_listener(struct trp_net_lws *net) {
-  epoll_ctl(net->epoll_fd, EPOLL_CTL_DEL, net->listen_fd, NULL);
-  net->accept_at_ns = trp_net_lws_now_ns() + ACCEPT_REST_NS;
-}
-
-static void drain(int fd) {
-  uint64_t count;
-  while (read(fd, &count, sizeof count) < 0 && errno == EINTR) {
+void trp_net_lws_due(struct trp_net_lws *net, uint64_t at_ns) {
+  if (at_ns < net->links_due_ns) {
+    net->links_due_ns = at_ns;
+  }
+  if (at_ns < net->on->links_due_ns) {
+    net->on->links_due_ns = at_ns;
   }
 }
 
-static void serve_sources(struct trp_net_lws *net) {
-  struct epoll_event events[16];
-  int n = epoll_wait(net->epoll_fd, events, 16, 0);
-  bool names = false;
-  for (int i = 0; i < n; i++) {
-    switch (events[i].data.u64) {
-      case SOURCE_WAKE:
-        drain(net->wake_fd);
-        net->woken = true;
-        break;
-      case SOURCE_TIMER:
-        drain(net->timer_fd);
-        net->armed_ns = UINT64_MAX;
-        break;
-      case SOURCE_LISTENER:
-        if (!trp_net_server_accept(net)) {
-          rest_listener(net);
-        }
-        break;
-      default:
-        names = true;
-        break;
-    }
-  }
-  if (names) {
-    trp_net_cares_process(net->cares);
-  }
-}
-
-static int loop_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                         size_t size) {
-  (void)user;
-  (void)in;
-  (void)size;
-  if (reason == LWS_CALLBACK_RAW_RX_FILE) {
-    serve_sources(lws_context_user(lws_get_context(wsi)));
-  }
-  return 0;
-}
-
-static void arm(struct trp_net_lws *net, uint64_t at_ns) {
-  if (net->armed_ns == at_ns) {
-    return;
-  }
-  net->armed_ns = at_ns;
-  struct itimerspec when = {0};
-  if (at_ns != UINT64_MAX) {
-    when.it_value.tv_sec = (time_t)(at_ns / TRP_NS_PER_S);
-    when.it_value.tv_nsec = (long)(at_ns % TRP_NS_PER_S);
-  }
-  timerfd_settime(net->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
-}
-
-static void serve_due_links(struct trp_net_lws *net, uint64_t now) {
+void trp_net_lws_serve_due(struct trp_net_lws *net, uint64_t now) {
   net->links_due_ns = UINT64_MAX;
   for (uint32_t i = 0; i < net->options.links_max; i++) {
     struct trp_net_link *link = net->links[i];
@@ -164,61 +86,6 @@ static void serve_due_links(struct trp_net_lws *net, uint64_t now) {
     if (link != NULL && link->deadline_ns < net->links_due_ns) {
       net->links_due_ns = link->deadline_ns;
     }
-  }
-}
-
-/* Does what is due by now, and returns when something will be due next. */
-static uint64_t do_what_is_due(struct trp_net_lws *net, uint64_t now) {
-  if (now >= net->links_due_ns) {
-    serve_due_links(net, now);
-  }
-  uint64_t next = net->links_due_ns;
-  if (now >= net->accept_at_ns) {
-    net->accept_at_ns = UINT64_MAX;
-    watch(net, net->listen_fd, SOURCE_LISTENER);
-  }
-  next = net->accept_at_ns < next ? net->accept_at_ns : next;
-  if (trp_net_cares_deadline_ns(net->cares, now) <= now) {
-    trp_net_cares_process(net->cares);
-  }
-  uint64_t names = trp_net_cares_deadline_ns(net->cares, now);
-  next = names < next ? names : next;
-  if (!trp_net_queue_empty(&net->queue)) {
-    if (now >= net->notified_ns + REMIND_NS) {
-      trp_net_lws_news(net);
-    }
-    uint64_t remind = net->notified_ns + REMIND_NS;
-    next = remind < next ? remind : next;
-  }
-  return next;
-}
-
-static void loop_run(struct trp_loop *loop, uint64_t until_ns) {
-  struct trp_net_lws *net = trp_net_lws_of((struct trp_net *)(void *)loop);
-  net->woken = false;
-  for (;;) {
-    uint64_t now = trp_net_lws_now_ns();
-    uint64_t next = do_what_is_due(net, now);
-    bool last = net->woken || now >= until_ns;
-    if (!last) {
-      arm(net, next < until_ns ? next : until_ns);
-    }
-    lws_service(net->context, last ? -1 : 0);
-    if (last || net->woken || trp_net_lws_now_ns() >= until_ns) {
-      break;
-    }
-  }
-  if (net->told) { /* our own notice has woken us too; returning is what any wake wants */
-    net->told = false;
-    drain(net->wake_fd);
-  }
-}
-
-/* Writes add up in the descriptor: any number of wakes is one. */
-static void loop_wake(struct trp_loop *loop) {
-  struct trp_net_lws *net = trp_net_lws_of((struct trp_net *)(void *)loop);
-  const uint64_t one = 1;
-  while (write(net->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
   }
 }
 
@@ -241,6 +108,7 @@ static bool net_next(struct trp_net *base, struct trp_net_event *out) {
   if (!was_low && trp_net_queue_low(&net->queue)) {
     resume_reading(net);
   }
+  waits_no_more(net);
   return found;
 }
 
@@ -249,18 +117,22 @@ static bool net_next(struct trp_net *base, struct trp_net_event *out) {
  * be nobody's. */
 static void cancel_all(struct trp_net_lws *net) {
   struct trp_net_event event;
-  epoll_ctl(net->epoll_fd, EPOLL_CTL_DEL, net->listen_fd, NULL);
-  net->accept_at_ns = UINT64_MAX;
+  if (net->on->owner == net) {
+    trp_net_lws_unwatch_listener(net->on);
+  }
   for (uint32_t i = 0; i < net->options.links_max; i++) {
     if (net->links[i] != NULL) {
       trp_net_link_drop(net->links[i]);
     }
   }
-  trp_net_server_kill_strangers(net);
-  lws_service(net->context, -1);
+  if (net->on->owner == net) {
+    trp_net_server_kill_strangers(net->on);
+  }
+  lws_service(net->on->context, -1);
   while (trp_net_queue_next(&net->queue, &event)) {
     continue;
   }
+  waits_no_more(net);
 }
 
 static void net_cancel(struct trp_net *base, uint64_t id) {
@@ -273,7 +145,7 @@ static void net_cancel(struct trp_net *base, uint64_t id) {
   struct trp_net_link *link = trp_net_link_find(net, id);
   if (link != NULL) {
     trp_net_link_drop(link);
-    lws_service(net->context, -1);
+    lws_service(net->on->context, -1);
   }
 }
 
@@ -287,37 +159,43 @@ static void net_hold(struct trp_net *base, uint64_t id, bool held) {
 
 static size_t net_live(struct trp_net *base) { return trp_net_lws_of(base)->live; }
 
-static void close_fd(int fd) {
-  if (fd >= 0) {
-    close(fd);
+static void leave_loop(struct trp_net_lws *net) {
+  struct trp_net_lws **link = &net->on->nets;
+  while (*link != net) {
+    link = &(*link)->next;
   }
+  *link = net->next;
 }
 
 /* Also of a half-built net. */
 static void net_destroy(struct trp_net *base) {
   struct trp_net_lws *net = trp_net_lws_of(base);
-  for (uint32_t i = 0; net->links != NULL && i < net->options.links_max; i++) {
-    if (net->links[i] != NULL) {
-      trp_net_link_drop(net->links[i]);
-    }
+  struct trp_net_lws_loop *on = net->on;
+  bool owner = on != NULL && on->owner == net;
+  net->net.system = NULL;                                  /* it has gone before */
+  CHECK(!owner || (on->nets == net && net->next == NULL)); /* its ports go before it */
+  if (net->links != NULL && on != NULL && on->context != NULL) {
+    cancel_all(net);
   }
-  if (net->context != NULL) {
-    lws_context_destroy(net->context);
+  if (on != NULL) {
+    leave_loop(net);
   }
-  trp_net_cares_destroy(&net->cares);
+  if (owner) {
+    trp_net_lws_loop_destroy(on);
+  }
   trp_net_queue_fini(&net->queue);
-  trp_net_buffer_fini(&net->scratch);
-  for (size_t i = 0; i < net->authority_count; i++) {
-    free(net->authorities[i].ca_file);
-  }
-  close_fd(net->listen_fd);
-  close_fd(net->timer_fd);
-  close_fd(net->wake_fd);
-  close_fd(net->epoll_fd);
-  free(net->accepted);
   free(net->links);
   free(net);
 }
+
+void trp_net_lws_servers(struct trp_net *net, const char *servers) {
+  trp_net_cares_servers(trp_net_lws_of(net)->on->cares, servers);
+}
+
+/* ---- making -------------------------------------------------------------------------------- */
+
+static enum trp_err net_port(struct trp_net *shared, const struct trp_net_options *options,
+                             struct trp_net **out);
 
 static const struct trp_net_ops operations = {
     .ws_open = trp_net_ws_open,
@@ -331,138 +209,26 @@ static const struct trp_net_ops operations = {
     .hold = net_hold,
     .next = net_next,
     .live = net_live,
+    .port = net_port,
     .destroy = net_destroy,
 };
 
-void trp_net_lws_servers(struct trp_net *net, const char *servers) {
-  trp_net_cares_servers(trp_net_lws_of(net)->cares, servers);
-}
-
-/* ---- making -------------------------------------------------------------------------------- */
-
-static enum trp_err make_sources(struct trp_net_lws *net) {
-  net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-  net->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  net->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-  if (net->epoll_fd < 0 || !watch(net, net->wake_fd, SOURCE_WAKE) ||
-      !watch(net, net->timer_fd, SOURCE_TIMER)) {
-    return TRP_SYSTEM;
-  }
-  return trp_net_cares_new(&net->cares, net->epoll_fd);
-}
-
-static enum trp_err make_context(struct trp_net_lws *net) {
-  static bool openssl_ready; /* of the process; nets are made serially */
-  lws_set_log_level(0, NULL);
-  struct lws_context_creation_info info = {
-      .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-      .protocols = protocols,
-      .options = LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS |
-                 (openssl_ready ? 0u : (uint64_t)LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT),
-      .gid = -1,
-      .uid = -1,
-      .user = net,
-      .timeout_secs = PATIENCE_S,
-      .connect_timeout_secs = PATIENCE_S,
-      .max_http_header_data = HEADER_BYTES,
-      .pt_serv_buf_size = 65536,
-      .fd_limit_per_thread = net->options.links_max + SLACK_FDS,
-      .retry_and_idle_policy = &trp_net_lws_no_validity,
-      .http_proxy_address = "", /* else libwebsockets obeys $http_proxy, even for loopback */
-      .vhost_name = "plain",
-  };
-  net->context = lws_create_context(&info);
-  if (net->context == NULL) {
-    return TRP_NO_MEMORY;
-  }
-  openssl_ready = true;
-  net->plain = net->served = lws_get_vhost_by_name(net->context, "plain");
-  lws_sock_file_fd_type fd = {.filefd = fcntl(net->epoll_fd, F_DUPFD_CLOEXEC, 0)};
-  if (fd.filefd < 0 || lws_adopt_descriptor_vhost(net->plain, LWS_ADOPT_RAW_FILE_DESC, fd,
-                                                  "trp-loop", NULL) == NULL) {
-    return TRP_SYSTEM;
-  }
-  return TRP_OK;
-}
-
-/* The listener's vhost where it speaks TLS. libwebsockets says nothing about what is wrong with the
- * files, so whether they can be read is asked first. */
-static enum trp_err make_served(struct trp_net_lws *net, const struct trp_net_options *options) {
-  if (options->tls_cert == NULL) {
-    return TRP_OK;
-  }
-  if (options->tls_key == NULL || access(options->tls_cert, R_OK) != 0 ||
-      access(options->tls_key, R_OK) != 0) {
-    return TRP_INVALID;
-  }
-  struct lws_context_creation_info info = {
-      .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-      .protocols = protocols,
-      .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
-      .ssl_cert_filepath = options->tls_cert,
-      .ssl_private_key_filepath = options->tls_key,
-      .timeout_secs = PATIENCE_S,
-      .retry_and_idle_policy = &trp_net_lws_no_validity,
-      .http_proxy_address = "",
-      .vhost_name = "served",
-  };
-  net->served = lws_create_vhost(net->context, &info);
-  return net->served != NULL ? TRP_OK : TRP_INVALID;
-}
-
-enum trp_err trp_net_lws_authority(struct trp_net_lws *net, const char *ca_file,
-                                   struct lws_vhost **out) {
-  for (size_t i = 0; i < net->authority_count; i++) {
-    const char *have = net->authorities[i].ca_file;
-    if (have == ca_file || (have != NULL && ca_file != NULL && strcmp(have, ca_file) == 0)) {
-      *out = net->authorities[i].vhost;
-      return TRP_OK;
-    }
-  }
-  if (net->authority_count == TRP_NET_AUTHORITIES_MAX) {
-    return TRP_LIMIT;
-  }
-  char *copy = ca_file != NULL ? strdup(ca_file) : NULL;
-  if (ca_file != NULL && copy == NULL) {
-    return TRP_NO_MEMORY;
-  }
-  struct lws_context_creation_info info = {
-      .port = CONTEXT_PORT_NO_LISTEN,
-      .protocols = protocols,
-      .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
-                 (copy ? (uint64_t)LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS : 0u),
-      .client_ssl_ca_filepath = copy,
-      .connect_timeout_secs = PATIENCE_S,
-      .retry_and_idle_policy = &trp_net_lws_no_validity,
-      .http_proxy_address = "",
-      .vhost_name = "tls",
-  };
-  struct lws_vhost *vhost = lws_create_vhost(net->context, &info);
-  if (vhost == NULL) {
-    free(copy);
-    return TRP_NO_MEMORY;
-  }
-  net->authorities[net->authority_count].ca_file = copy;
-  net->authorities[net->authority_count++].vhost = vhost;
-  *out = vhost;
-  return TRP_OK;
-}
-
 static uint32_t or_else(uint32_t value, uint32_t otherwise) { return value ? value : otherwise; }
 
-enum trp_err trp_net_lws_new(struct trp_net **out, const struct trp_net_options *options) {
+/* `links_max` and `event_bytes_max` are the defaults. */
+static enum trp_err make_net(struct trp_net_lws **out, const struct trp_net_options *options,
+                             uint32_t links_max, uint32_t event_bytes_max) {
   const struct trp_net_options none = {0};
   options = options != NULL ? options : &none;
   struct trp_net_lws *net = calloc(1, sizeof *net);
   if (net == NULL) {
     return TRP_NO_MEMORY;
   }
-  net->net = (struct trp_net){.loop = {.run = loop_run, .wake = loop_wake}, .ops = &operations};
-  net->epoll_fd = net->wake_fd = net->timer_fd = net->listen_fd = -1;
-  net->armed_ns = net->links_due_ns = net->accept_at_ns = UINT64_MAX;
-  net->options.links_max = or_else(options->links_max, LINKS_MAX);
+  net->net.ops = &operations;
+  net->links_due_ns = UINT64_MAX;
+  net->options.links_max = or_else(options->links_max, links_max);
   net->options.send_queue_max = or_else(options->send_queue_max, SEND_QUEUE_MAX);
-  net->options.event_bytes_max = or_else(options->event_bytes_max, EVENT_BYTES_MAX);
+  net->options.event_bytes_max = or_else(options->event_bytes_max, event_bytes_max);
   if (net->options.links_max > LINKS_LIMIT) {
     net->options.links_max = LINKS_LIMIT;
   }
@@ -470,24 +236,57 @@ enum trp_err trp_net_lws_new(struct trp_net **out, const struct trp_net_options 
     net->options.event_bytes_max = EVENT_BYTES_LEAST;
   }
   net->links = calloc(net->options.links_max, sizeof(struct trp_net_link *));
-  net->accepted = calloc(net->options.links_max + SLACK_FDS, sizeof(struct lws *));
-  enum trp_err err = net->links == NULL || net->accepted == NULL ? TRP_NO_MEMORY : TRP_OK;
-  if (err == TRP_OK) {
-    err = trp_net_queue_init(&net->queue, net->options.event_bytes_max, net->options.links_max);
+  if (net->links == NULL || trp_net_queue_init(&net->queue, net->options.event_bytes_max,
+                                               net->options.links_max) != TRP_OK) {
+    net_destroy(&net->net);
+    return TRP_NO_MEMORY;
   }
-  if (err == TRP_OK) {
-    err = make_sources(net);
+  *out = net;
+  return TRP_OK;
+}
+
+static void enter_loop(struct trp_net_lws *net, struct trp_net_lws_loop *on) {
+  net->on = on;
+  net->next = on->nets;
+  on->nets = net;
+}
+
+/* Its spec named the port's loop instead of the net's (trp_net_loop). */
+static void run_port(struct trp_loop *loop, uint64_t until_ns) {
+  (void)until_ns;
+  CHECK(loop == NULL);
+}
+
+static void wake_port(struct trp_loop *loop) { CHECK(loop == NULL); }
+
+static enum trp_err net_port(struct trp_net *shared, const struct trp_net_options *options,
+                             struct trp_net **out) {
+  struct trp_net_lws *net;
+  enum trp_err err = make_net(&net, options, PORT_LINKS_MAX, PORT_EVENT_BYTES_MAX);
+  if (err != TRP_OK) {
+    return err;
   }
-  if (err == TRP_OK) {
-    err = make_context(net);
+  net->net.loop = (struct trp_loop){.run = run_port, .wake = wake_port};
+  net->net.shared = &trp_net_lws_of(shared)->on->owner->net;
+  enter_loop(net, trp_net_lws_of(shared)->on);
+  *out = &net->net;
+  return TRP_OK;
+}
+
+enum trp_err trp_net_lws_new(struct trp_net **out, const struct trp_net_options *options) {
+  struct trp_net_lws *net;
+  struct trp_net_lws_loop *on;
+  enum trp_err err = make_net(&net, options, LINKS_MAX, EVENT_BYTES_MAX);
+  if (err != TRP_OK) {
+    return err;
   }
-  if (err == TRP_OK) {
-    err = make_served(net, options);
-  }
+  net->net.loop = (struct trp_loop){.run = trp_net_lws_run, .wake = trp_net_lws_wake};
+  err = trp_net_lws_loop_new(&on, net, options);
   if (err != TRP_OK) {
     net_destroy(&net->net);
     return err;
   }
+  enter_loop(net, on);
   *out = &net->net;
   return TRP_OK;
 }

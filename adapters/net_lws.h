@@ -1,16 +1,17 @@
 /* net_lws.h - what the parts of the real net share; private to net_lws*.c and their test.
  *
- *   net_lws.c         the context, the loop, the clock's deadlines, the queue's account
+ *   net_lws.c         nets: alone or on a shared loop, their events, their links' deadlines
+ *   net_lws_loop.c    the loop: the context, and what wakes it
  *   net_lws_link.c    links: made, found, resolved, connected, ended
  *   net_lws_ws.c      WebSocket: the client, and what client and server have in common
  *   net_lws_http.c    the HTTP client
  *   net_lws_server.c  the listener: WebSocket peers and HTTP requests
  *
- * One libwebsockets context a net, made once. A link and its `struct lws` know each other by
+ * One libwebsockets context a loop, made once. A link and its `struct lws` know each other by
  * link->wsi and the wsi's opaque pointer; both are cut when a link ends, so that what libwebsockets
  * still says about an old connection reaches nobody. Callbacks only take notes and push events.
  *
- * Thread: the net's own; trp_net_lws_new and destroy: start-up. */
+ * Thread: the loop's own; trp_net_lws_new, ports and destroy: start-up. */
 #ifndef TRP_ADAPTERS_NET_LWS_H
 #define TRP_ADAPTERS_NET_LWS_H
 
@@ -93,9 +94,11 @@ struct trp_net_link {
   char close_reason[TRP_NET_CLOSE_REASON_MAX + 1];
 };
 
-struct trp_net_lws {
-  struct trp_net net;
-  struct trp_net_options options;
+/* The context, and what wakes it: of one net, or shared by many. */
+struct trp_net_lws_loop {
+  struct trp_net_lws *owner;   /* the net that it was made with: it alone listens */
+  struct trp_net_lws *nets;    /* all that are on it */
+  struct trp_net_lws *waiting; /* those whose owner has events to take */
   struct lws_context *context;
   struct lws_vhost *plain;  /* clients without TLS */
   struct lws_vhost *served; /* the listener: plain, or one with a certificate */
@@ -105,12 +108,10 @@ struct trp_net_lws {
   } authorities[TRP_NET_AUTHORITIES_MAX];
   size_t authority_count;
   struct trp_net_cares *cares;
-  struct trp_net_queue queue;
-  struct trp_net_link **links; /* options.links_max slots */
-  struct lws **accepted;       /* every connection of the listener, links or not */
+  struct lws **accepted; /* every connection of the listener, links or not */
   size_t accepted_count;
-  size_t live;
-  uint64_t sequence;
+  uint32_t links_max; /* of all nets together */
+  uint32_t live;
   int epoll_fd;
   int wake_fd;
   int timer_fd;
@@ -119,10 +120,26 @@ struct trp_net_lws {
   uint64_t armed_ns;     /* what the timer is set to */
   uint64_t links_due_ns; /* no link has anything due before */
   uint64_t accept_at_ns; /* when the listener comes back; UINT64_MAX: it is not away */
-  uint64_t notified_ns;
   bool woken;
-  bool told;                     /* notified the owner in this run */
+  bool told;                     /* notified an owner in this run */
   struct trp_net_buffer scratch; /* for a message on its way out */
+};
+
+/* One owner's part of a loop. */
+struct trp_net_lws {
+  struct trp_net net;
+  struct trp_net_options options;
+  struct trp_net_lws_loop *on;
+  struct trp_net_lws *next; /* on the same loop */
+  struct trp_net_lws *waiting_next;
+  struct trp_net_lws **waiting_before; /* what points to this one, while it waits */
+  bool waits;
+  struct trp_net_queue queue;
+  struct trp_net_link **links; /* options.links_max slots */
+  uint32_t live;
+  uint64_t sequence;
+  uint64_t links_due_ns;
+  uint64_t notified_ns;
 };
 
 uint64_t trp_net_lws_now_ns(void);
@@ -134,12 +151,30 @@ static inline struct trp_net_lws *trp_net_lws_of(struct trp_net *net) {
 /* Tells whom it concerns that there are events. */
 void trp_net_lws_news(struct trp_net_lws *net);
 
+/* Something of the net is due then. */
+void trp_net_lws_due(struct trp_net_lws *net, uint64_t at_ns);
+
+/* Serves the links of which something is due. */
+void trp_net_lws_serve_due(struct trp_net_lws *net, uint64_t now_ns);
+
 /* No pings and no hanging up by libwebsockets: heartbeats are the adapter's. */
 extern const lws_retry_bo_t trp_net_lws_no_validity;
 
+/* ---- the loop ---- */
+
+/* Errors: INVALID (certificate or key), NO_MEMORY, SYSTEM. */
+TRP_MUST_USE enum trp_err trp_net_lws_loop_new(struct trp_net_lws_loop **out,
+                                               struct trp_net_lws *owner,
+                                               const struct trp_net_options *options);
+void trp_net_lws_loop_destroy(struct trp_net_lws_loop *on);
+
+/* The owner's trp_loop. */
+void trp_net_lws_run(struct trp_loop *loop, uint64_t until_ns);
+void trp_net_lws_wake(struct trp_loop *loop);
+
 /* The vhost that trusts `ca_file`, or the system's authorities where NULL; made at its first use,
- * kept with the net. Errors: LIMIT, NO_MEMORY. */
-TRP_MUST_USE enum trp_err trp_net_lws_authority(struct trp_net_lws *net, const char *ca_file,
+ * kept with the loop. Errors: LIMIT, NO_MEMORY. */
+TRP_MUST_USE enum trp_err trp_net_lws_authority(struct trp_net_lws_loop *on, const char *ca_file,
                                                 struct lws_vhost **out);
 
 /* Where names are asked instead of the system's servers; borrowed. For tests. */
@@ -224,10 +259,11 @@ enum trp_err trp_net_server_respond(struct trp_net *net, uint64_t link, uint16_t
                                     const char *content_type, const char *extra, const void *body,
                                     size_t size);
 /* Kills what the listener has accepted and is nobody's link; from the loop's next round. */
-void trp_net_server_kill_strangers(struct trp_net_lws *net);
+void trp_net_server_kill_strangers(struct trp_net_lws_loop *on);
 /* The listener is readable. False: no descriptor is left, come again later. */
-bool trp_net_server_accept(struct trp_net_lws *net);
-bool trp_net_lws_watch_listener(struct trp_net_lws *net, int fd);
+bool trp_net_server_accept(struct trp_net_lws_loop *on);
+bool trp_net_lws_watch_listener(struct trp_net_lws_loop *on, int fd);
+void trp_net_lws_unwatch_listener(struct trp_net_lws_loop *on);
 
 /* libwebsockets' callbacks, one a protocol. */
 int trp_net_server_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,

@@ -56,7 +56,8 @@ void trp_net_buffer_fini(struct trp_net_buffer *buffer) {
 
 enum trp_err trp_net_link_new(struct trp_net_lws *net, enum trp_net_link_kind kind,
                               struct trp_net_link **out) {
-  if (net->live == net->options.links_max || !trp_net_queue_room(&net->queue)) {
+  if (net->live == net->options.links_max || net->on->live == net->on->links_max ||
+      !trp_net_queue_room(&net->queue)) {
     return TRP_LIMIT;
   }
   uint32_t slot = 0;
@@ -76,6 +77,7 @@ enum trp_err trp_net_link_new(struct trp_net_lws *net, enum trp_net_link_kind ki
   link->frame_max = MESSAGE_MAX;
   net->links[slot] = link;
   net->live++;
+  net->on->live++;
   *out = link;
   return TRP_OK;
 }
@@ -100,12 +102,13 @@ void trp_net_link_drop(struct trp_net_link *link) {
   if (wsi != NULL) {
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
   }
-  trp_net_cares_cancel(net->cares, &link->query);
+  trp_net_cares_cancel(net->on->cares, &link->query);
   trp_net_ws_discard(link);
   trp_net_buffer_fini(&link->in);
   trp_net_buffer_fini(&link->body);
   net->links[link->id & ((1u << ID_SLOT_BITS) - 1)] = NULL;
   net->live--;
+  net->on->live--;
   free(link);
 }
 
@@ -120,7 +123,7 @@ bool trp_net_link_push(struct trp_net_link *link, struct trp_net_event event) {
   if (!trp_net_queue_push(&net->queue, &event)) {
     return false;
   }
-  net->woken = true; /* the loop returns: its owner has something to do */
+  net->on->woken = true; /* the loop returns: its owner has something to do */
   if (was_empty) {
     trp_net_lws_news(net);
   }
@@ -178,9 +181,7 @@ void trp_net_link_flow(struct trp_net_link *link) {
 
 void trp_net_link_due(struct trp_net_link *link, uint64_t deadline_ns) {
   link->deadline_ns = deadline_ns;
-  if (deadline_ns < link->net->links_due_ns) {
-    link->net->links_due_ns = deadline_ns;
-  }
+  trp_net_lws_due(link->net, deadline_ns);
 }
 
 static const char *stage_of(const struct trp_net_link *link) {
@@ -214,7 +215,7 @@ void trp_net_link_connect(struct trp_net_link *link) {
   bool websocket = link->kind == TRP_NET_LINK_WS;
   while (link->wsi == NULL && link->address_next < link->addresses.count) {
     struct lws_client_connect_info info = {
-        .context = link->net->context,
+        .context = link->net->on->context,
         .vhost = link->vhost,
         .address = link->addresses.text[link->address_next++],
         .port = link->url.port,
@@ -257,7 +258,7 @@ static enum trp_err start_resolving(struct trp_net_link *link) {
     return TRP_OK;
   }
   if (link->url.family == 0) {
-    return trp_net_cares_start(link->net->cares, link->url.host, resolved, link, &link->query);
+    return trp_net_cares_start(link->net->on->cares, link->url.host, resolved, link, &link->query);
   }
   memcpy(link->addresses.text[0], link->url.host,
          strnlen(link->url.host, TRP_NET_ADDRESS_BYTES - 1));
@@ -284,9 +285,9 @@ static enum trp_err fill_request(struct trp_net_link *link, const struct trp_net
   snprintf(link->method, sizeof link->method, "%s", method);
   link->frame_max =
       request->frame_max != 0 ? request->frame_max : (websocket ? MESSAGE_MAX : BODY_MAX);
-  link->vhost = link->net->plain;
+  link->vhost = link->net->on->plain;
   if (link->url.tls) {
-    err = trp_net_lws_authority(link->net, request->ca_file, &link->vhost);
+    err = trp_net_lws_authority(link->net->on, request->ca_file, &link->vhost);
   }
   if (err == TRP_OK && request->body_bytes > 0) {
     err = trp_net_buffer_add(&link->body, request->body, request->body_bytes, BODY_MAX);
@@ -314,7 +315,9 @@ enum trp_err trp_net_link_start(struct trp_net_lws *net, const struct trp_net_re
     timeout_ms = TIMEOUT_MAX_MS;
   }
   trp_net_link_due(link, trp_net_lws_now_ns() + timeout_ms * TRP_NS_PER_MS);
-  net->links_due_ns = link->connect_now ? 0 : net->links_due_ns;
+  if (link->connect_now) {
+    trp_net_lws_due(net, 0);
+  }
   *id = link->id;
   return TRP_OK;
 }
@@ -353,7 +356,7 @@ int trp_net_link_connect_failed(struct trp_net_link *link, const char *reason, s
   trp_net_link_detach(link);
   if (!link->connected && link->address_next < link->addresses.count) {
     link->connect_now = true; /* from the loop: libwebsockets is still closing this one */
-    link->net->links_due_ns = 0;
+    trp_net_lws_due(link->net, 0);
     return 0;
   }
   enum trp_err err = verdict_of(link);

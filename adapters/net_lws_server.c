@@ -60,11 +60,12 @@ static uint16_t port_of(int fd) {
 }
 
 enum trp_err trp_net_server_listen(struct trp_net *base, const char *host, uint16_t *port) {
-  struct trp_net_lws *net = trp_net_lws_of(base);
-  if (net->listen_fd >= 0) { /* an earlier incarnation did it */
-    bool same = *port == 0 || *port == net->port;
-    *port = net->port;
-    bool back = same && trp_net_lws_watch_listener(net, net->listen_fd); /* from its end on away */
+  struct trp_net_lws_loop *on = trp_net_lws_of(base)->on;
+  if (base->shared != NULL) return TRP_WRONG_STATE; /* who comes would be nobody's in particular */
+  if (on->listen_fd >= 0) {                         /* an earlier incarnation did it */
+    bool same = *port == 0 || *port == on->port;
+    *port = on->port;
+    bool back = same && trp_net_lws_watch_listener(on, on->listen_fd); /* from its end on away */
     return back ? TRP_OK : same ? TRP_SYSTEM : TRP_INVALID;
   }
   struct sockaddr_storage address;
@@ -73,10 +74,10 @@ enum trp_err trp_net_server_listen(struct trp_net *base, const char *host, uint1
     return TRP_INVALID;
   }
   int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  const int on = 1;
-  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+  const int yes = 1;
+  if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
       bind(fd, (struct sockaddr *)&address, size) != 0 || listen(fd, BACKLOG) != 0 ||
-      !trp_net_lws_watch_listener(net, fd)) {
+      !trp_net_lws_watch_listener(on, fd)) {
     int why = errno;
     if (fd >= 0) {
       close(fd);
@@ -84,42 +85,42 @@ enum trp_err trp_net_server_listen(struct trp_net *base, const char *host, uint1
     errno = why;
     return TRP_CONNECT;
   }
-  net->listen_fd = fd;
-  *port = net->port = port_of(fd);
+  on->listen_fd = fd;
+  *port = on->port = port_of(fd);
   return TRP_OK;
 }
 
-bool trp_net_server_accept(struct trp_net_lws *net) {
-  const int on = 1;
+bool trp_net_server_accept(struct trp_net_lws_loop *on) {
+  const int yes = 1;
   for (int i = 0; i < ACCEPTS_A_ROUND; i++) {
-    int fd = accept4(net->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = accept4(on->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0) {
       return errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    struct lws *wsi = lws_adopt_socket_vhost(net->served, fd); /* closes it where it fails */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    struct lws *wsi = lws_adopt_socket_vhost(on->served, fd); /* closes it where it fails */
     if (wsi != NULL) {
-      net->accepted[net->accepted_count++] = wsi;
+      on->accepted[on->accepted_count++] = wsi;
       lws_set_timeout(wsi, PENDING_TIMEOUT_ESTABLISH_WITH_SERVER, HELLO_TIMEOUT_S);
     }
   }
   return true;
 }
 
-static void forget_accepted(struct trp_net_lws *net, const struct lws *wsi) {
+static void forget_accepted(struct trp_net_lws_loop *on, const struct lws *wsi) {
   size_t i = 0;
-  while (i < net->accepted_count && net->accepted[i] != wsi) {
+  while (i < on->accepted_count && on->accepted[i] != wsi) {
     i++;
   }
-  if (i < net->accepted_count) {
-    net->accepted[i] = net->accepted[--net->accepted_count];
+  if (i < on->accepted_count) {
+    on->accepted[i] = on->accepted[--on->accepted_count];
   }
 }
 
-void trp_net_server_kill_strangers(struct trp_net_lws *net) {
-  for (size_t i = 0; i < net->accepted_count; i++) {
-    if (lws_get_opaque_user_data(net->accepted[i]) == NULL) {
-      lws_set_timeout(net->accepted[i], PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+void trp_net_server_kill_strangers(struct trp_net_lws_loop *on) {
+  for (size_t i = 0; i < on->accepted_count; i++) {
+    if (lws_get_opaque_user_data(on->accepted[i]) == NULL) {
+      lws_set_timeout(on->accepted[i], PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
     }
   }
 }
@@ -173,7 +174,8 @@ static const char *method_of(struct lws *wsi) {
 }
 
 static struct trp_net_link *new_link(struct lws *wsi, enum trp_net_link_kind kind) {
-  struct trp_net_lws *net = lws_context_user(lws_get_context(wsi));
+  struct trp_net_lws_loop *on = lws_context_user(lws_get_context(wsi));
+  struct trp_net_lws *net = on->owner;
   struct trp_net_link *link;
   if (trp_net_queue_full(&net->queue) || trp_net_link_new(net, kind, &link) != TRP_OK) {
     return NULL;

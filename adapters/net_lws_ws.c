@@ -188,7 +188,7 @@ static enum trp_err queue_message(struct trp_net_link *link, enum lws_write_prot
 
 static enum trp_err send_frame(struct trp_net_link *link, enum lws_write_protocol type,
                                const void *bytes, size_t size) {
-  struct trp_net_buffer *scratch = &link->net->scratch;
+  struct trp_net_buffer *scratch = &link->net->on->scratch;
   static const uint8_t headroom[LWS_PRE];
   if (link->send_first != NULL || lws_partial_buffered(link->wsi)) {
     return queue_message(link, type, bytes, size);

@@ -47,6 +47,7 @@ static void release_first(struct trp_net_queue *queue) {
   queue->lent = false;
   if (queue->count == 0) { /* back to the part that the cache knows */
     queue->head = queue->tail = 0;
+    queue->first = 0;
   }
 }
 

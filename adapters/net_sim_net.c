@@ -22,7 +22,25 @@ static struct trp_simend *find(struct trp_net *net, uint64_t link) {
   return end != NULL && end->id == link ? end : NULL;
 }
 
+static uint32_t links_of(const struct trp_simnet *net) {
+  uint32_t count = 0;
+  for (uint32_t slot = 0; slot < net->options.links_max; slot++) count += net->links[slot] != NULL;
+  return count;
+}
+
+/* The shared net and its ports have together as many links as it may have. */
+static bool together_full(const struct trp_simnet *net) {
+  const struct trp_net *shared = net->net.shared;
+  if (shared == NULL) return false;
+  uint32_t count = 0;
+  for (const struct trp_simnet *n = net->hub->nets; n != NULL; n = n->next) {
+    if (&n->net == shared || n->net.shared == shared) count += links_of(n);
+  }
+  return count >= ((const struct trp_simnet *)(const void *)shared)->options.links_max;
+}
+
 enum trp_err trp_simnet_attach(struct trp_simnet *net, struct trp_simend *end) {
+  if (together_full(net)) return TRP_LIMIT;
   for (uint32_t slot = 0; slot < net->options.links_max; slot++) {
     if (net->links[slot] != NULL) continue;
     net->links[slot] = end;
@@ -218,6 +236,7 @@ static uint16_t free_port(struct trp_simhub *hub, const char *host) {
 
 static enum trp_err listen_on(struct trp_net *net, const char *host, uint16_t *port) {
   struct trp_simnet *self = sim(net);
+  if (net->shared != NULL) return TRP_WRONG_STATE;
   if (self->listens != NULL) { /* an earlier incarnation did it */
     bool same = *port == 0 || *port == self->listens->port;
     *port = self->listens->port;
@@ -354,6 +373,13 @@ static void destroy(struct trp_net *net) {
   free(self);
 }
 
+static enum trp_err port(struct trp_net *shared, const struct trp_net_options *options,
+                         struct trp_net **out) {
+  enum trp_err err = trp_simhub_net_with(sim(shared)->hub, out, options);
+  if (err == TRP_OK) (*out)->shared = shared->shared != NULL ? shared->shared : shared;
+  return err;
+}
+
 static const struct trp_net_ops ops = {.ws_open = ws_open,
                                        .ws_send = ws_send,
                                        .ws_ping = ws_ping,
@@ -365,6 +391,7 @@ static const struct trp_net_ops ops = {.ws_open = ws_open,
                                        .hold = hold,
                                        .next = next,
                                        .live = live,
+                                       .port = port,
                                        .destroy = destroy};
 
 enum trp_err trp_simhub_net_with(struct trp_simhub *hub, struct trp_net **out,

@@ -7,6 +7,7 @@
 #include "runtime/directory.h"
 #include "runtime/door.h"
 #include "runtime/ledger.h"
+#include "runtime/loops.h"
 #include "runtime/process.h"
 #include "runtime/sched.h"
 
@@ -71,8 +72,12 @@ static void judge_actor(struct trp_coordinator *c, uint32_t i, struct trp_report
   const struct trp_farewell *f = &a->farewell;
   const char *verdict = "clean";
   if (s->abandoned) {
+    const struct trp_actor *culprit = trp_loops_held_up_by(a);
     out->abandoned = true;
     snprintf(out->verdict, sizeof out->verdict, "abandoned");
+    if (culprit != NULL) {
+      snprintf(out->verdict, sizeof out->verdict, "held up by %s", culprit->name);
+    }
     return; /* what it writes, it may be writing still */
   }
   out->drained = f->asked_ns != 0 ? f->drained : 0;

@@ -114,7 +114,7 @@ struct trp_actor {
   _Atomic bool has_children;
   char name[TRP_NAME_MAX + 1];
   struct trp_actor *name_next;
-  struct trp_actor *next;  /* in the list of vacant slots, or in a queue of the pool */
+  struct trp_actor *next;  /* in the list of vacant slots, or in a queue of those that run */
   _Atomic uint32_t leases; /* a spawned actor's: its life and its report; then the slot is free */
 
   /* Not in the line of the signals, at which the owner looks after every message. */
@@ -158,10 +158,10 @@ struct trp_actor {
   /* the scheduler's */
   union {
     pthread_t thread;              /* of one with a thread of its own */
-    _Atomic uint64_t timer_due_ns; /* in the pool: when it is to be woken; 0: never */
+    _Atomic uint64_t timer_due_ns; /* of one that shares: when it is to be woken; 0: never */
     uint64_t sim_stalled_until_ns;
   };
-  uint32_t timer_at; /* in the pool: its place among the timers */
+  uint32_t timer_at; /* of one that shares: its place among the timers */
   bool has_thread;   /* attached; the coordinator's */
   bool sim_attached, sim_runnable;
   _Atomic uint32_t finished;  /* futex: it has left whatever it ran on */

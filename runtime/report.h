@@ -23,7 +23,7 @@ enum trp_verdict { /* the worst one is the system's; the order is that of severi
 
 struct trp_report_actor {
   char name[TRP_NAME_MAX + 1];
-  char verdict[96]; /* "clean", "late", "cut short by NAME", "crashed", "killed" ... */
+  char verdict[96]; /* "clean", "late", "cut short by NAME", "abandoned", "held up by NAME" ... */
   uint64_t drained, dropped;
   uint64_t elapsed_ns;
   uint64_t deadline_ns; /* from the pill */

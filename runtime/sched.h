@@ -1,8 +1,8 @@
 /* sched.h - the seam between actors and what runs them. Two schedulers: real threads
- * (sched_threads.c) and the simulated one (sched_sim.c).
+ * (sched_threads.c: a thread each, the pool of pool.h, the shared loops of loops.h) and the
+ * simulated one (sched_sim.c), in which every placement is alike.
  *
- * One conformance suite runs over both. Later placements (pool, shared I/O loops, processes) are
- * further answers to the same questions. */
+ * One conformance suite runs over all of them. */
 #ifndef TRP_RUNTIME_SCHED_H
 #define TRP_RUNTIME_SCHED_H
 

@@ -1,5 +1,5 @@
-/* sched_threads.c - the real scheduler: a thread for each actor, or the pool; one for the
- * coordinator.
+/* sched_threads.c - the real scheduler: a thread for each actor, or the pool, or one for each loop
+ * that actors share; and one for the coordinator.
  *
  * An actor's thread steps as long as there is something to do and then sleeps, on its futex or in
  * the slot's I/O loop, until a wake-up or its next timer. */
@@ -13,6 +13,7 @@
 #include "runtime/check.h"
 #include "runtime/deadline.h"
 #include "runtime/futex.h"
+#include "runtime/loops.h"
 #include "runtime/pool.h"
 #include "runtime/sched.h"
 #include "runtime/thread.h"
@@ -22,6 +23,7 @@ enum { STACK_BYTES = 512 * 1024, LOOP_EVERY = 16 };
 struct threads {
   struct trp_sched base;
   struct trp_pool *pool;
+  struct trp_loops loops;
   pthread_t coordinator;
   bool running, whole;
   _Atomic bool closing;
@@ -99,6 +101,8 @@ struct trp_pool *trp_sched_pool(struct trp_sched *sched) {
 
 static bool is_pooled(const struct trp_actor *a) { return trp_spec_of(a)->placement == TRP_POOL; }
 
+static bool is_looped(const struct trp_actor *a) { return trp_spec_of(a)->placement == TRP_IO; }
+
 /* Exits at once, in the place of a thread that could not say that it did. */
 static void *exit_in_its_place(void *arg) {
   pthread_setspecific(exit_key, arg);
@@ -118,11 +122,12 @@ static enum trp_err begin_thread(struct trp_actor *a, void *(*run)(void *)) {
 
 static enum trp_err attach(struct trp_sched *sched, struct trp_actor *a) {
   if (is_pooled(a)) return trp_pool_attach(trp_sched_pool(sched), a);
+  if (is_looped(a)) return trp_loops_attach(&((struct threads *)sched)->loops, a);
   return begin_thread(a, run_actor);
 }
 
 static enum trp_err bury(struct trp_sched *sched, struct trp_actor *a) {
-  (void)sched;
+  if (is_looped(a)) return trp_loops_bury(&((struct threads *)sched)->loops, a);
   if (!a->has_thread || is_pooled(a)) return TRP_OK; /* the pool looks after its own */
   pthread_join(a->thread, NULL); /* the kernel has said that it is over: nothing is waited for */
   return begin_thread(a, exit_in_its_place);
@@ -144,7 +149,7 @@ static bool join_by(pthread_t thread, _Atomic uint32_t *finished, uint64_t until
 
 static bool detach(struct trp_sched *sched, struct trp_actor *a, uint64_t until_ns) {
   (void)sched;
-  if (is_pooled(a)) return await(&a->finished, until_ns);
+  if (is_pooled(a) || is_looped(a)) return await(&a->finished, until_ns);
   if (!a->has_thread) return true;
   if (!join_by(a->thread, &a->finished, until_ns)) return false;
   a->has_thread = false;
@@ -154,6 +159,10 @@ static bool detach(struct trp_sched *sched, struct trp_actor *a, uint64_t until_
 static void wake(struct trp_sched *sched, struct trp_actor *a) {
   if (is_pooled(a)) {
     trp_pool_wake(trp_sched_pool(sched), a);
+    return;
+  }
+  if (is_looped(a)) {
+    trp_loops_wake(a);
     return;
   }
   atomic_fetch_add_explicit(&a->wakes, 1, memory_order_release);
@@ -205,7 +214,8 @@ static enum trp_err open_sched(struct trp_sched *sched) {
 static bool close_sched(struct trp_sched *sched) {
   struct threads *t = (struct threads *)sched;
   if (!t->running) return true;
-  t->whole = trp_pool_close(t->pool, trp_deadline_in(TRP_NS_PER_S));
+  bool loops_closed = trp_loops_close(&t->loops, trp_deadline_in(TRP_NS_PER_S));
+  t->whole = trp_pool_close(t->pool, trp_deadline_in(TRP_NS_PER_S)) && loops_closed;
   atomic_store_explicit(&t->closing, true, memory_order_release);
   wake_coordinator(sched);
   t->running = !join_by(t->coordinator, &t->finished, trp_deadline_in(TRP_NS_PER_S));
@@ -213,7 +223,11 @@ static bool close_sched(struct trp_sched *sched) {
 }
 
 static void destroy(struct trp_sched *sched) {
-  if (((struct threads *)sched)->whole) trp_pool_destroy(trp_sched_pool(sched));
+  struct threads *t = (struct threads *)sched;
+  if (t->whole) {
+    trp_pool_destroy(t->pool);
+    trp_loops_fini(&t->loops);
+  }
   free(sched);
 }
 
@@ -240,5 +254,6 @@ struct trp_sched *trp_sched_threads_new(struct trp_system *system) {
   }
   t->base.ops = &ops;
   t->base.system = system;
+  trp_loops_init(&t->loops, system);
   return &t->base;
 }

@@ -15,14 +15,20 @@ static bool is_ring(const struct trp_spec *spec) {
   return spec->mailbox.policy == TRP_REJECT || spec->mailbox.policy == TRP_WAIT;
 }
 
+/* With actors that it does not know, and that may keep it from running. */
+static bool shares_a_thread(const struct trp_spec *spec) {
+  return spec->placement == TRP_POOL || spec->placement == TRP_IO;
+}
+
 static enum trp_err check_spec(const struct trp_spec *spec, const struct trp_actor *supervisor) {
-  bool pooled = spec->placement == TRP_POOL;
   if (spec->kind == NULL || spec->kind->receive == NULL) return TRP_INVALID;
   if (spec->listen != NULL && !spec->door) return TRP_INVALID;
   /* What must be able to act when others are stuck has a thread of its own. */
-  if (pooled && (spec->kind->never_pooled || spec->loop != NULL)) return TRP_INVALID;
+  if (shares_a_thread(spec) && spec->kind->never_pooled) return TRP_INVALID;
+  if (spec->placement == TRP_POOL && spec->loop != NULL) return TRP_INVALID;
+  if (spec->placement == TRP_IO && spec->loop == NULL) return TRP_INVALID;
   if (supervisor == NULL) return TRP_OK;
-  if (trp_spec_of(supervisor)->placement == TRP_POOL) return TRP_INVALID;
+  if (shares_a_thread(trp_spec_of(supervisor))) return TRP_INVALID;
   if (supervisor->process != NULL) return TRP_INVALID; /* who is not here starts nobody here */
   /* A supervisor that does not come back would leave its children without one. */
   bool comes_back =
@@ -169,7 +175,7 @@ static enum trp_err spawn(struct trp_system *system, const struct trp_spec *spec
 
 /* Children of spawned actors belong to who stays. */
 static struct trp_actor *who_stays(struct trp_actor *spawner) {
-  if (spawner->spawned || trp_spec_of(spawner)->placement == TRP_POOL) return spawner->supervisor;
+  if (spawner->spawned || shares_a_thread(trp_spec_of(spawner))) return spawner->supervisor;
   return spawner->supervisor != NULL ? spawner->supervisor : spawner;
 }
 

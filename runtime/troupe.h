@@ -154,19 +154,22 @@ struct trp_restart_policy {
 /* What an actor's thread sleeps in instead of a futex: an I/O loop that belongs to the slot and
  * survives restarts. run and wake never touch the actor; callbacks below run only fill buffers and
  * set flags, and tell the runtime with trp_notify. */
+struct trp_loop_thread;
 struct trp_loop {
   /* Serve I/O until `until_ns` (0: poll once), or until wake. Thread: the slot's. */
   void (*run)(struct trp_loop *loop, uint64_t until_ns);
   /* Make run return soon; also when called before run. Thread: any. */
   void (*wake)(struct trp_loop *loop);
+  struct trp_loop_thread *thread; /* the runtime's own: who serves it for many, see TRP_IO */
 };
 
 /* Where an actor runs: configuration, not code. */
 enum trp_placement {
   TRP_THREAD, /* a thread of its own */
   TRP_POOL,   /* on the system's workers, with others; never a supervisor, monitor or control */
-  TRP_IO,     /* on its loop's thread, with the others that sleep in the same loop: one turn that
-                 takes long holds them all up */
+  TRP_IO,     /* on its loop's thread, with the others that name the same loop. It costs that one
+                 turn that takes long holds them all up, and one that never returns takes them all
+                 with it; never a supervisor, monitor or control */
   /* In a process of its own, the same program spawned anew: see "processes" below. Under the
    * simulated scheduler as TRP_THREAD. */
   TRP_PROCESS
@@ -179,7 +182,8 @@ struct trp_spec {
   size_t args_bytes;           /* of args: for TRP_PROCESS, which gives start a copy of them */
   struct trp_mailbox_options mailbox;
   enum trp_placement placement;
-  struct trp_loop *loop;  /* NULL: sleep on a futex */
+  struct trp_loop *loop;  /* NULL: sleep on a futex. Of one actor alone, but for TRP_IO, which needs
+                             one that is its system's; borrowed for the system's life */
   const char *supervisor; /* name of an actor added before, that is not temporary itself;
                              NULL: a root, whose death is a stop */
   struct trp_restart_policy restart;

@@ -14,7 +14,8 @@
 
 #define PATIENCE_MS 5000
 
-static const struct trp_net_maker *const makers[] = {&trp_net_pair_lws, &trp_net_pair_sim};
+static const struct trp_net_maker *const makers[] = {&trp_net_pair_lws, &trp_net_pair_lws_port,
+                                                     &trp_net_pair_sim, &trp_net_pair_sim_port};
 
 static const struct trp_net_maker *maker;
 static struct trp_net_pair pair;
@@ -319,7 +320,7 @@ static void a_cancelled_link_says_nothing_in_any_state(void **state) {
     uint64_t link;
     assert_int_equal(pair.client->ops->ws_open(pair.client, &request, &link), TRP_OK);
     for (uint64_t i = 0; i < rounds; i++) {
-      pair.client->loop.run(&pair.client->loop, 0);
+      trp_net_loop(pair.client)->run(trp_net_loop(pair.client), 0);
       pair.server->loop.run(&pair.server->loop, 0);
     }
     if (rounds == 11) {
@@ -456,6 +457,114 @@ static void no_more_links_than_agreed(void **state) {
   link = open_plain(&peer);
   const struct trp_net_request request = {.url = url_of("ws", "/")};
   assert_int_equal(pair.client->ops->ws_open(pair.client, &request, &link), TRP_LIMIT);
+}
+
+/* ---- ports ---------------------------------------------------------------------------------- */
+
+/* Another port beside the client, on the same loop. */
+static struct trp_net *another_port(const struct trp_net_options *options) {
+  struct trp_net *shared = pair.client->shared != NULL ? pair.client->shared : pair.client;
+  struct trp_net *port_net = NULL;
+  assert_int_equal(trp_net_port(shared, options, &port_net), TRP_OK);
+  assert_ptr_equal(trp_net_loop(port_net), trp_net_loop(pair.client));
+  return port_net;
+}
+
+static uint64_t open_on(struct trp_net *net, uint64_t *peer) {
+  uint64_t link = 0;
+  const struct trp_net_request request = {.url = url_of("ws", "/ws")};
+  assert_int_equal(net->ops->ws_open(net, &request, &link), TRP_OK);
+  assert_int_equal(await(net, TRP_NET_OPENED).link, link);
+  *peer = await(pair.server, TRP_NET_ACCEPTED).link;
+  return link;
+}
+
+static void each_port_hears_of_its_own_links(void **state) {
+  (void)state;
+  struct trp_net *other = another_port(NULL);
+  uint64_t peer, other_peer, link = open_on(pair.client, &peer);
+  uint64_t other_link = open_on(other, &other_peer);
+  send_text(pair.server, peer, "to the one");
+  send_text(pair.server, other_peer, "to the other");
+  struct trp_net_event event = await(other, TRP_NET_FRAME);
+  assert_int_equal(event.link, other_link);
+  assert_text(&event, "to the other");
+  event = await(pair.client, TRP_NET_FRAME);
+  assert_int_equal(event.link, link);
+  assert_text(&event, "to the one");
+  assert_silent(pair.client, 5);
+  assert_silent(other, 5);
+  assert_int_equal(pair.client->ops->live(pair.client), 1);
+  assert_int_equal(other->ops->live(other), 1);
+  trp_net_destroy(&other);
+  assert_int_equal(await(pair.server, TRP_NET_CLOSED).link, other_peer);
+}
+
+static void what_a_port_cancels_is_its_own(void **state) {
+  (void)state;
+  struct trp_net *other = another_port(NULL);
+  uint64_t peer, other_peer, link = open_on(pair.client, &peer);
+  (void)open_on(other, &other_peer);
+  send_text(pair.server, peer, "it waits");
+  send_text(pair.server, other_peer, "it is never taken");
+  pair.pump(&pair, 20);
+  other->ops->cancel(other, link); /* of a number that is another's, too */
+  other->ops->cancel(other, 0);
+  assert_int_equal(other->ops->live(other), 0);
+  assert_silent(other, 5);
+  struct trp_net_event event = await(pair.client, TRP_NET_FRAME);
+  assert_text(&event, "it waits");
+  send_text(pair.client, link, "and it stands");
+  assert_int_equal(await(pair.server, TRP_NET_CLOSED).link, other_peer);
+  event = await(pair.server, TRP_NET_FRAME);
+  assert_text(&event, "and it stands");
+  trp_net_destroy(&other);
+}
+
+static void a_port_whose_owner_takes_nothing_holds_back_nobody_else(void **state) {
+  (void)state;
+  enum { COUNT = 64, BYTES = 8192 };
+  static char text[BYTES];
+  struct trp_net *other = another_port(&(struct trp_net_options){.event_bytes_max = 64u << 10});
+  uint64_t peer, other_peer;
+  (void)open_on(pair.client, &peer);
+  (void)open_on(other, &other_peer);
+  for (int i = 0; i < COUNT; i++) {
+    assert_int_equal(pair.server->ops->ws_send(pair.server, other_peer, true, text, BYTES), TRP_OK);
+  }
+  pair.pump(&pair, 50);
+  for (int i = 0; i < COUNT; i++) {
+    send_text(pair.server, peer, "still served");
+    struct trp_net_event event = await(pair.client, TRP_NET_FRAME);
+    assert_text(&event, "still served");
+  }
+  for (int i = 0; i < COUNT; i++) {
+    assert_int_equal(await(other, TRP_NET_FRAME).size, BYTES);
+  }
+  trp_net_destroy(&other);
+}
+
+static void ports_together_keep_the_shared_nets_bound(void **state) {
+  (void)state;
+  uint64_t peers[64], link;
+  const struct trp_net_options wide = {.links_max = 64};
+  struct trp_net *shared = pair.client->shared != NULL ? pair.client->shared : pair.client;
+  struct trp_net *one = another_port(&wide), *other = another_port(&wide);
+  for (int i = 0; i < 64; i++) (void)open_on(i % 2 == 0 ? one : other, &peers[i]);
+  assert_int_equal(shared->ops->live(shared), 0);
+  const struct trp_net_request request = {.url = url_of("ws", "/")};
+  assert_int_equal(one->ops->ws_open(one, &request, &link), TRP_LIMIT);
+  trp_net_destroy(&one); /* makes room */
+  assert_int_equal(other->ops->ws_open(other, &request, &link), TRP_OK);
+  trp_net_destroy(&other);
+}
+
+static void a_port_does_not_listen(void **state) {
+  (void)state;
+  struct trp_net *other = another_port(NULL);
+  uint16_t any = 0;
+  assert_int_equal(other->ops->listen(other, "127.0.0.1", &any), TRP_WRONG_STATE);
+  trp_net_destroy(&other);
 }
 
 static void a_url_that_is_none_is_refused_at_once(void **state) {
@@ -660,6 +769,11 @@ int main(void) {
       TEST(a_cancelled_request_says_nothing),
       TEST(listening_again_keeps_the_port),
       TEST(a_net_with_live_links_is_destroyed_cleanly),
+      TEST(each_port_hears_of_its_own_links),
+      TEST(what_a_port_cancels_is_its_own),
+      TEST(a_port_whose_owner_takes_nothing_holds_back_nobody_else),
+      TEST(ports_together_keep_the_shared_nets_bound),
+      TEST(a_port_does_not_listen),
   };
   int failed = 0;
   for (size_t i = 0; i < sizeof makers / sizeof makers[0]; i++) {

@@ -19,7 +19,8 @@ void world_open_with(struct world *w, void **state, const struct trp_system_opti
   memset(w, 0, sizeof *w);
   const struct over *over = *state;
   w->sched = over->sched;
-  w->pooled = over->pooled;
+  w->placement = over->placement;
+  for (int i = 0; i < WORLD_LOOPS; i++) quiet_loop_open(&w->loops[i]);
   pthread_mutex_init(&w->lock, NULL);
   pthread_cond_init(&w->thawed, NULL);
   struct trp_system_options all = *options;
@@ -44,7 +45,8 @@ void world_add_parent(struct world *w, const struct trp_spec *spec) {
 void world_add(struct world *w, const struct trp_spec *spec) {
   struct trp_spec all = *spec;
   bool may_be = !all.kind->never_pooled && all.kind != &world_idle_kind && all.loop == NULL;
-  if (w->pooled && may_be) all.placement = TRP_POOL;
+  if (may_be) all.placement = w->placement;
+  if (all.placement == TRP_IO) all.loop = &w->loops[w->added++ % WORLD_LOOPS].loop;
   world_add_parent(w, &all);
 }
 
@@ -74,6 +76,7 @@ void world_close(struct world *w) {
   trp_system_destroy(&w->system);
   assert_null(w->system);
   opened = NULL;
+  for (int i = 0; i < WORLD_LOOPS; i++) quiet_loop_close(&w->loops[i]);
   assert_int_equal(trp_blob_live(), 0); /* the diary stays to be read, and its lock with it */
 }
 

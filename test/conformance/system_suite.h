@@ -21,14 +21,23 @@
 
 #include "runtime/report.h"
 #include "runtime/troupe.h"
+#include "test/support/quiet_loop.h"
 
-enum { WORD = TRP_USER_FIRST, ANSWER, WORLD_DIARY_BYTES = 16384, WORLD_NUMBERS = 8 };
+enum {
+  WORD = TRP_USER_FIRST,
+  ANSWER,
+  WORLD_DIARY_BYTES = 16384,
+  WORLD_NUMBERS = 8,
+  WORLD_LOOPS = 3
+};
 #define MS TRP_NS_PER_MS
 
 struct world {
   struct trp_system *system;
   enum trp_sched_kind sched;
-  bool pooled;          /* whoever may be runs on the pool's workers */
+  enum trp_placement placement;         /* of whoever may share a thread */
+  struct quiet_loop loops[WORLD_LOOPS]; /* in turns, for TRP_IO */
+  uint32_t added;
   pthread_mutex_t lock; /* the diary, and the freezing */
   pthread_cond_t thawed;
   bool frozen;
@@ -42,14 +51,14 @@ struct world {
 struct over {
   const char *title;
   enum trp_sched_kind sched;
-  bool pooled;
+  enum trp_placement placement; /* of whoever may share a thread */
 };
 
 /* A system over what *state says. */
 void world_open(struct world *w, void **state);
 void world_open_with(struct world *w, void **state, const struct trp_system_options *options);
 void world_add(struct world *w, const struct trp_spec *spec);        /* its args: the world */
-void world_add_parent(struct world *w, const struct trp_spec *spec); /* never on the pool */
+void world_add_parent(struct world *w, const struct trp_spec *spec); /* with a thread of its own */
 void world_start(struct world *w);
 /* Stops it; the report, of which balance and nothing left behind are asserted. */
 const struct trp_report *world_stop(struct world *w);

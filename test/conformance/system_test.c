@@ -1,4 +1,5 @@
-/* system_test.c - the system's suite, over real threads, on the pool and in simulation. */
+/* system_test.c - the system's suite, over real threads, on the pool, on shared loops and in
+ * simulation. */
 #include "test/conformance/system_suite.h"
 
 #include <stdio.h>
@@ -28,10 +29,12 @@ int main(void) {
       &suite_mail,     &suite_waiting,     &suite_asks,    &suite_timers,
       &suite_watches,  &suite_links,       &suite_lives,   &suite_supervision,
       &suite_stopping, &suite_stop_faults, &suite_account, &suite_spawning};
-  static const struct over overs[] = {{"in simulation", TRP_SCHED_SIM, false},
-                                      {"in simulation, small", TRP_SCHED_SIM, true},
-                                      {"with threads", TRP_SCHED_THREADS, false},
-                                      {"on the pool", TRP_SCHED_THREADS, true}};
+  static const struct over overs[] = {{"in simulation", TRP_SCHED_SIM, TRP_THREAD},
+                                      {"in simulation, small", TRP_SCHED_SIM, TRP_POOL},
+                                      {"in simulation, on loops", TRP_SCHED_SIM, TRP_IO},
+                                      {"with threads", TRP_SCHED_THREADS, TRP_THREAD},
+                                      {"on the pool", TRP_SCHED_THREADS, TRP_POOL},
+                                      {"on loops", TRP_SCHED_THREADS, TRP_IO}};
   int failed = 0;
   for (size_t i = 0; i < sizeof suites / sizeof *suites; i++) {
     for (size_t o = 0; o < sizeof overs / sizeof *overs; o++) failed += run(suites[i], &overs[o]);

@@ -27,12 +27,18 @@
 #include "runtime/orphans.h"
 #include "runtime/report.h"
 
-enum { WEIGHT_PER_MIN = 10000000, ANSWER_MS = 5000, TASKS_MAX = 4096, THREAD_NAPS = 2000 };
+enum {
+  WEIGHT_PER_MIN = 10000000,
+  ANSWER_MS = 5000,
+  TASKS_MAX = 4096,
+  THREAD_NAPS = 2000,
+  LINKS_LEAST = 512
+};
 
 static struct {
   struct fleet_options options;
   struct trp_system *system;
-  struct trp_net *exchange_net, *nets[FLEET_FEEDS_MAX];
+  struct trp_net *exchange_net, *loops[FLEET_LOOPS_MAX], *nets[FLEET_FEEDS_MAX];
   struct trp_exchange_stats stats;
   struct trp_exchange_options exchange;
   struct trp_feed_options feeds[FLEET_FEEDS_MAX];
@@ -68,26 +74,34 @@ const char *fleet_feed(uint32_t i) {
 
 static void open_nets(void) {
   static const char *const symbols[] = {"BTCUSDT"};
-  const struct trp_net_options wide = {.links_max = 4 * FLEET_FEEDS_MAX}; /* streams, requests */
+  uint32_t links = 4 * fleet.options.feeds; /* streams, requests */
+  const struct trp_net_options wide = {.links_max = links > LINKS_LEAST ? links : LINKS_LEAST};
+  for (uint32_t i = 0; i < fleet.options.loops; i++)
+    assert_int_equal(TRP_OK, trp_net_lws_new(&fleet.loops[i], &wide));
   assert_int_equal(TRP_OK, trp_net_lws_new(&fleet.exchange_net, &wide));
   fleet.exchange = (struct trp_exchange_options){.net = fleet.exchange_net,
                                                  .stats = &fleet.stats,
                                                  .quotes_per_s = fleet.options.quotes_per_s,
                                                  .sessions_max = TRP_EXCHANGE_SESSIONS_MAX,
                                                  .messages_per_s = TRP_EXCHANGE_RATE_MAX,
+                                                 .attempts_max = WEIGHT_PER_MIN,
                                                  .weight_per_min = WEIGHT_PER_MIN};
   assert_int_equal(TRP_OK, trp_exchange_listen(&fleet.exchange));
   snprintf(fleet.ws_base, sizeof fleet.ws_base, "ws://127.0.0.1:%u", fleet.stats.port);
   snprintf(fleet.http_base, sizeof fleet.http_base, "http://127.0.0.1:%u", fleet.stats.port);
   for (uint32_t i = 0; i < fleet.options.feeds; i++) {
-    assert_int_equal(TRP_OK, trp_net_lws_new(&fleet.nets[i], NULL));
-    fleet.feeds[i] = (struct trp_feed_options){.net = fleet.nets[i],
-                                               .ws_base = fleet.ws_base,
-                                               .http_base = fleet.http_base,
-                                               .symbols = symbols,
-                                               .symbol_count = 1,
-                                               .backoff = {.max_ms = 1000},
-                                               .protocol = {.weight_per_min = WEIGHT_PER_MIN}};
+    struct trp_net *shared = fleet.options.loops > 0 ? fleet.loops[i % fleet.options.loops] : NULL;
+    enum trp_err err = shared != NULL ? trp_net_port(shared, NULL, &fleet.nets[i])
+                                      : trp_net_lws_new(&fleet.nets[i], NULL);
+    assert_int_equal(TRP_OK, err);
+    fleet.feeds[i] = (struct trp_feed_options){
+        .net = fleet.nets[i],
+        .ws_base = fleet.ws_base,
+        .http_base = fleet.http_base,
+        .symbols = symbols,
+        .symbol_count = 1,
+        .backoff = {.max_ms = 1000},
+        .protocol = {.weight_per_min = WEIGHT_PER_MIN, .streams = fleet.options.streams}};
   }
 }
 
@@ -98,7 +112,8 @@ static void add(const char *name, const struct trp_kind *kind, const void *args,
                           .args = args,
                           .supervisor = kind == &trp_supervisor_kind ? NULL : "supervisor",
                           .mailbox = {.capacity = 1024, .policy = TRP_WAIT}};
-  if (net != NULL) spec.loop = &net->loop;
+  if (net != NULL) spec.loop = trp_net_loop(net);
+  if (net != NULL && net->shared != NULL) spec.placement = TRP_IO;
   if (kind == &trp_event_engine_kind) spec.mailbox.capacity = 8192;
   if (fleet.options.intensity != 0) {
     spec.restart = (struct trp_restart_policy){.intensity = fleet.options.intensity,
@@ -164,6 +179,7 @@ static long more_threads(void) {
 
 void fleet_begin(const struct fleet_options *o) {
   assert_in_range(o->feeds, 1, FLEET_FEEDS_MAX);
+  assert_in_range(o->loops, 0, FLEET_LOOPS_MAX);
   memset(&fleet, 0, sizeof fleet);
   fleet.options = *o;
   begin_sanitizers_thread();
@@ -194,13 +210,23 @@ static enum trp_err ask(const char *to, uint16_t type, const void *body, size_t 
                         timeout_ms * TRP_NS_PER_MS, &answer_type, answer, &answer_bytes);
 }
 
-static bool is_live(uint32_t i) {
+static enum trp_err ask_state(uint32_t i, struct trp_feed_state *out) {
   struct trp_feed_query query = {0};
-  struct trp_feed_state state = {0};
-  enum trp_err err =
-      ask(fleet_feed(i), TRP_FEED_QUERY, &query, sizeof query, ANSWER_MS, &state, sizeof state);
-  return err == TRP_OK && state.state == (uint32_t)TRP_FEED_LIVE;
+  memset(out, 0, sizeof *out);
+  return ask(fleet_feed(i), TRP_FEED_QUERY, &query, sizeof query, ANSWER_MS, out, sizeof *out);
 }
+
+static bool is_live(uint32_t i) {
+  struct trp_feed_state state;
+  return ask_state(i, &state) == TRP_OK && state.state == (uint32_t)TRP_FEED_LIVE;
+}
+
+uint64_t fleet_reconnects(uint32_t i) {
+  struct trp_feed_state state;
+  return ask_state(i, &state) == TRP_OK ? state.reconnects : UINT64_MAX;
+}
+
+const struct trp_exchange_stats *fleet_exchange(void) { return &fleet.stats; }
 
 uint32_t fleet_until_live(uint64_t timeout_ms) {
   uint64_t until = fleet_now_ns() + timeout_ms * TRP_NS_PER_MS;
@@ -280,6 +306,7 @@ struct fleet_stop fleet_end(void) {
   read_report(&out);
   trp_system_destroy(&fleet.system);
   for (uint32_t i = 0; i < fleet.options.feeds; i++) trp_net_destroy(&fleet.nets[i]);
+  for (uint32_t i = 0; i < fleet.options.loops; i++) trp_net_destroy(&fleet.loops[i]);
   trp_net_destroy(&fleet.exchange_net);
   trp_consumer_view_fini(&fleet.view);
   out.threads = more_threads();

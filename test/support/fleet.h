@@ -5,7 +5,8 @@
  *   exchange ~ 127.0.0.1 ~ feed000 feed001 ... -> event_engine -> consumer
  *   supervisor, thread_monitor, executor, limiter
  *
- * Each feed has a net (and a libwebsockets context) of its own. One fleet at a time; failures to
+ * Each feed has a net (and a libwebsockets context) of its own and a thread, or a port on one of a
+ * few loops that they share. One fleet at a time; failures to
  * build it are cmocka's. Thread: the test's. */
 #ifndef TRP_TEST_SUPPORT_FLEET_H
 #define TRP_TEST_SUPPORT_FLEET_H
@@ -14,12 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "adapters/exchange.h"
 #include "runtime/troupe.h"
 
-enum { FLEET_FEEDS_MAX = 128 };
+enum { FLEET_FEEDS_MAX = 1000, FLEET_LOOPS_MAX = 8 };
 
 struct fleet_options {
   uint32_t feeds;
+  uint32_t loops;        /* that the feeds share, in turns; 0: a thread and a net each */
+  uint32_t streams;      /* TRP_STREAM_*; 0: the usual ones */
   uint32_t quotes_per_s; /* of the one symbol, to each feed */
   uint32_t budget_ms;    /* of the stop */
   bool allow_faults;
@@ -32,8 +36,14 @@ struct trp_system *fleet_system(void);
 /* "feed007"; good until the next call. */
 const char *fleet_feed(uint32_t i);
 
+/* The exchange's account; after fleet_end. */
+const struct trp_exchange_stats *fleet_exchange(void);
+
 /* Waits until every feed is LIVE; how many are, at the end. */
 uint32_t fleet_until_live(uint64_t timeout_ms);
+
+/* How often the feed has lost its stream and come back; UINT64_MAX where it does not answer. */
+uint64_t fleet_reconnects(uint32_t i);
 
 /* Events that the consumer has handled. */
 uint64_t fleet_events(void);

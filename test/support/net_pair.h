@@ -25,4 +25,8 @@ struct trp_net_maker {
 extern const struct trp_net_maker trp_net_pair_lws;
 extern const struct trp_net_maker trp_net_pair_sim;
 
+/* The same with the client on a port of a shared net. */
+extern const struct trp_net_maker trp_net_pair_lws_port;
+extern const struct trp_net_maker trp_net_pair_sim_port;
+
 #endif

@@ -21,13 +21,29 @@ static void pump(struct trp_net_pair *pair, uint64_t ms) {
   source->run(source, until_ns);
 }
 
-static bool make(struct trp_net_pair *pair, const struct trp_net_options *options) {
+static bool make_hub(struct trp_net_pair *pair) {
   struct world *world = calloc(1, sizeof *world);
   *pair = (struct trp_net_pair){.pump = pump, .user = world};
   if (world == NULL) return false;
   world->hub = trp_simhub_new(1);
-  return world->hub != NULL && trp_simhub_net_with(world->hub, &pair->client, options) == TRP_OK &&
-         trp_simhub_net_with(world->hub, &pair->server, options) == TRP_OK;
+  return world->hub != NULL;
+}
+
+static bool make(struct trp_net_pair *pair, const struct trp_net_options *options) {
+  if (!make_hub(pair)) return false;
+  struct trp_simhub *hub = ((struct world *)pair->user)->hub;
+  return trp_simhub_net_with(hub, &pair->client, options) == TRP_OK &&
+         trp_simhub_net_with(hub, &pair->server, options) == TRP_OK;
+}
+
+/* The hub destroys the shared one. */
+static bool make_port(struct trp_net_pair *pair, const struct trp_net_options *options) {
+  if (!make_hub(pair)) return false;
+  struct trp_simhub *hub = ((struct world *)pair->user)->hub;
+  struct trp_net *shared;
+  return trp_simhub_net(hub, &shared) == TRP_OK &&
+         trp_net_port(shared, options, &pair->client) == TRP_OK &&
+         trp_simhub_net_with(hub, &pair->server, options) == TRP_OK;
 }
 
 static void unmake(struct trp_net_pair *pair) {
@@ -38,3 +54,5 @@ static void unmake(struct trp_net_pair *pair) {
 }
 
 const struct trp_net_maker trp_net_pair_sim = {.name = "sim", .make = make, .unmake = unmake};
+const struct trp_net_maker trp_net_pair_sim_port = {
+    .name = "sim, on a port", .make = make_port, .unmake = unmake};
