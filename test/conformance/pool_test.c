@@ -279,7 +279,9 @@ static void two_that_talk_on_one_worker_make_no_system_call(void **state) {
   /* A futex call is a wake or a park, and who parks switches. */
   assert_true(after.wakes - before.wakes < HITS / 1000);
   assert_true(after.parks - before.parks < HITS / 1000);
-  assert_true(switches() - slept < HITS / 1000);
+  const char *mode = getenv("TRP_MODE"); /* valgrind's threads take turns by switching */
+  bool own_threads = mode == NULL || strcmp(mode, "valgrind") != 0;
+  if (own_threads) assert_true(switches() - slept < HITS / 1000);
   assert_int_equal(close(system), TRP_VERDICT_CLEAN);
 }
 

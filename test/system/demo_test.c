@@ -473,6 +473,18 @@ static void wrong_use_is_told_with_status_2(void **state) {
 
 /* ---- the monitor's view ---- */
 
+/* The thread sanitizer begins a thread of its own with the first that the program begins. */
+static unsigned strangers(void) {
+  const char *mode = getenv("TRP_MODE");
+  return mode != NULL && strcmp(mode, "thread") == 0;
+}
+
+static unsigned count_in(const char *text, const char *words) {
+  unsigned count = 0;
+  for (; (text = strstr(text, words)) != NULL; text++) count++;
+  return count;
+}
+
 static void every_thread_of_the_demo_is_known_and_nothing_is_without_an_owner(void **state) {
   (void)state;
   struct demo d;
@@ -481,10 +493,10 @@ static void every_thread_of_the_demo_is_known_and_nothing_is_without_an_owner(vo
   start_demo(&d, "10");
   wait_live(&d);
   assert_int_equal(ctl(&d, &out, "threads", NULL, NULL), 0);
-  assert_null(strstr(out, "\"role\":\"unknown\""));
+  assert_int_equal(count_in(out, "\"role\":\"unknown\""), strangers());
   assert_non_null(strstr(out, "\"role\":\"library\",\"owner\":\"nng\""));
   assert_int_equal(ctl(&d, &out, "status", NULL, NULL), 0);
-  assert_non_null(strstr(out, "\"unknown_threads\":0"));
+  assert_non_null(strstr(out, strangers() > 0 ? "\"unknown_threads\":1" : "\"unknown_threads\":0"));
   assert_non_null(strstr(out,
                          "\"orphans\":{\"timers\":0,\"asks\":0,\"subscriptions\":0,"
                          "\"monitors\":0,\"others\":0}"));
